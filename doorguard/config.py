@@ -1,0 +1,263 @@
+"""The settings: YAML in, frozen validated values out, every problem at once with its key path.
+
+Every default of doorguard stands in this module and nowhere else; `config/doorguard.yaml` repeats each one
+with its unit, range and reason, and a test holds the two together. Units live in the key names. An unknown
+key is an error, never ignored: a misspelt rule must not vanish.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from doorguard.errors import ConfigError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+MAX_CONFIG_BYTES = 256 * 1024
+HARD_CAP_S = 30.0
+"""Longest pulse of the strike in seconds, whatever any file or request says (also `core.door`)."""
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, no unknown keys, no infinities, no silent coercion from text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+
+
+class _KindSection(Section):
+    """A section that may be written as its `kind` alone: `camera: picamera2`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_shorthand(cls, value: Any) -> Any:
+        return {"kind": value} if isinstance(value, str) else value
+
+
+class CameraSettings(_KindSection):
+    """Where frames come from."""
+
+    kind: Literal["picamera2", "opencv", "folder", "simulated"] = "simulated"
+    source: str = "0"
+    width: int = Field(default=640, ge=160, le=4608)
+    height: int = Field(default=480, ge=120, le=2592)
+    rate_hz: float = Field(default=15.0, ge=1.0, le=120.0)
+    rotation_deg: Literal[0, 90, 180, 270] = 0
+    mirror: bool = False
+    region_of_interest: tuple[Fraction, Fraction, Fraction, Fraction] = (0.0, 0.0, 1.0, 1.0)
+    autofocus: Literal["continuous", "auto", "fixed"] = "continuous"
+    focus_distance_m: float = Field(default=1.0, ge=0.05, le=100.0)
+    meter_on_face: bool = True
+    horizontal_view_deg: float = Field(default=66.0, ge=10.0, le=180.0)
+    password_file: Path | None = None
+    lost_after_s: float = Field(default=5.0, ge=1.0, le=60.0)
+    retry_first_s: float = Field(default=0.5, ge=0.1, le=10.0)
+    retry_max_s: float = Field(default=10.0, ge=0.5, le=300.0)
+
+    @field_validator("region_of_interest")
+    @classmethod
+    def _inside_the_picture(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        left, top, width, height = value
+        if width <= 0 or height <= 0 or left + width > 1 + 1e-9 or top + height > 1 + 1e-9:
+            raise ValueError("give left, top, width, height as fractions that stay inside the picture")
+        return value
+
+
+class StrikeSettings(_KindSection):
+    """The lock's line and its pulse."""
+
+    kind: Literal["simulated", "gpio"] = "simulated"
+    pin: int = Field(default=17, ge=0, le=27)
+    active_high: bool = True
+    external_pull: Literal["none", "confirmed"] = "none"
+    release_s: float = Field(default=5.0, ge=0.2, le=HARD_CAP_S)
+
+
+class MatchSettings(Section):
+    """When a face is a resident's."""
+
+    target_false_accepts: float = Field(default=1e-4, gt=0.0, le=0.05)
+    tau: float | None = Field(default=None, gt=0.0, le=4.0)
+    margin: float = Field(default=0.1, ge=0.0, le=2.0)
+
+
+class DecisionSettings(Section):
+    """How many frames make a decision, and how often one may be tried."""
+
+    frames: int = Field(default=5, ge=1, le=50)
+    agree: int = Field(default=3, ge=1, le=50)
+    window_s: float = Field(default=2.0, ge=0.2, le=10.0)
+    attempts_per_visit: int = Field(default=3, ge=1, le=20)
+    attempt_gap_s: float = Field(default=3.0, ge=0.0, le=60.0)
+    regrant_s: float = Field(default=15.0, ge=0.0, le=600.0)
+    frame_age_max_s: float = Field(default=0.5, ge=0.05, le=5.0)
+    track_gap_s: float = Field(default=0.5, ge=0.0, le=5.0)
+
+    @model_validator(mode="after")
+    def _agree_within_frames(self) -> DecisionSettings:
+        if self.agree > self.frames:
+            raise ValueError(f"agree ({self.agree}) is more than frames ({self.frames}); lower it")
+        return self
+
+
+class QualitySettings(Section):
+    """What a face must show before it is encoded."""
+
+    face_px_min: float = Field(default=60.0, ge=20.0, le=1000.0)
+    sharpness_min: float = Field(default=40.0, ge=0.0, le=10000.0)
+    luma_min: float = Field(default=40.0, ge=0.0, le=255.0)
+    luma_max: float = Field(default=225.0, ge=0.0, le=255.0)
+    yaw_max_deg: float = Field(default=35.0, ge=5.0, le=90.0)
+    pitch_max_deg: float = Field(default=30.0, ge=5.0, le=90.0)
+    roll_max_deg: float = Field(default=40.0, ge=5.0, le=180.0)
+    inside_min: Fraction = 0.9
+
+    @model_validator(mode="after")
+    def _dark_below_bright(self) -> QualitySettings:
+        if self.luma_min >= self.luma_max:
+            raise ValueError(f"luma_min ({self.luma_min}) must be below luma_max ({self.luma_max})")
+        return self
+
+
+class VisionSettings(Section):
+    """Interpreter, models and detector."""
+
+    encoder: str = Field(default="facenet-ir-128-int8-1", pattern=r"^[A-Za-z0-9._-]+$")
+    threads: int = Field(default=1, ge=1, le=16)
+    detector_score_min: float = Field(default=0.5, ge=0.1, le=0.99)
+    mesh_presence_min: float = Field(default=0.5, ge=0.0, le=0.99)
+
+
+class MotionSettings(Section):
+    """When a frame is worth looking at."""
+
+    enabled: bool = True
+    change_min: float = Field(default=6.0, ge=0.5, le=100.0)
+    area_min: Fraction = 0.002
+    look_every_s: float = Field(default=1.0, ge=0.1, le=60.0)
+
+
+class EnrollmentSettings(Section):
+    """How residents are made."""
+
+    live_templates: int = Field(default=5, ge=1, le=20)
+    lookalike_fmr: float = Field(default=1e-2, gt=0.0, le=0.1)
+
+
+class EventSettings(Section):
+    """The audit log."""
+
+    keep_days: int = Field(default=30, ge=1, le=3650)
+    queue_max: int = Field(default=1000, ge=10, le=100000)
+
+
+class DoorSettings(Section):
+    """Which door this is."""
+
+    name: str = Field(default="front", min_length=1, max_length=40)
+
+
+class Settings(Section):
+    """All settings in force."""
+
+    runtime: Literal["auto", "litert", "tflite-runtime"] = "auto"
+    door: DoorSettings = DoorSettings()
+    camera: CameraSettings = CameraSettings()
+    strike: StrikeSettings = StrikeSettings()
+    match: MatchSettings = MatchSettings()
+    decision: DecisionSettings = DecisionSettings()
+    quality: QualitySettings = QualitySettings()
+    vision: VisionSettings = VisionSettings()
+    motion: MotionSettings = MotionSettings()
+    enrollment: EnrollmentSettings = EnrollmentSettings()
+    events: EventSettings = EventSettings()
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML's safe loader that also refuses a key given twice and anchors (nothing here needs them)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping, refusing duplicates."""
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(self.construct_object(key_node, deep=True))
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Refuse aliases, which could blow a small file up without bound."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not used here", mark)
+        return super().compose_node(parent, index)
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Read and validate a settings file; None gives the defaults.
+
+    Raises
+    ------
+    ConfigError : the file cannot be read, is no YAML mapping, or holds unknown or wrong values; all
+        problems are listed in `problems` and, one per line, in the message.
+
+    """
+    if file is None:
+        return Settings()
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+    if len(raw) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{file} is larger than {MAX_CONFIG_BYTES // 1024} KiB; it is no settings file")
+    return parse_settings(raw, origin=str(file))
+
+
+def parse_settings(raw: bytes, *, origin: str) -> Settings:
+    """Validate YAML text; `origin` names it in messages. Raises `ConfigError`."""
+    try:
+        data = yaml.load(raw, Loader=_StrictLoader)  # noqa: S506  a subclass of SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{origin} is not valid YAML: {' '.join(str(error).split())}") from error
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{origin} must hold keys and values, not {type(data).__name__}")
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        problems = tuple(_describe(item) for item in error.errors(include_url=False))
+        lines = "\n".join(f"  {problem}" for problem in problems)
+        raise ConfigError(f"{origin}: {len(problems)} problem(s)\n{lines}", problems) from error
+
+
+def _describe(item: Any) -> str:
+    """Turn one pydantic error into `path: what is wrong (got value)`."""
+    path = ".".join(str(part) for part in item["loc"]) or "(top level)"
+    if item["type"] == "extra_forbidden":
+        return f"{path}: unknown key; see config/doorguard.yaml for those there are"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    value = item.get("input")
+    shown = "" if isinstance(value, dict | BaseModel) else f" (got {value!r})"
+    return f"{path}: {message[0].lower()}{message[1:]}{shown}"
+
+
+def flatten(settings: Section, prefix: str = "") -> dict[str, object]:
+    """Return every setting under its dotted key, in the order of the classes."""
+    flat: dict[str, object] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Section):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            finite = not isinstance(value, float) or math.isfinite(value)
+            flat[prefix + name] = value if finite else None
+    return flat

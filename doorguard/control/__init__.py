@@ -1,0 +1,1 @@
+"""The local sockets: verbs, server, client."""

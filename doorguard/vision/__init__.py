@@ -1,0 +1,1 @@
+"""From pixels to an encoding: interpreter, detector, mesh, encoder, quality, pipeline."""
