@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-NAMES = ("biden-2010", "collins-1992", "obama-2009", "obama-2010", "obama-2012")
+NAMES = ("biden-2010", "collins", "obama-2009", "obama-2010", "obama-2012")
 """Three photographs of one person (`obama-`) and one each of two others."""
 
 
