@@ -1,0 +1,48 @@
+"""How values look on a terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from doorguard.core.model import Resident
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document; NaN and infinity are refused, not invented."""
+    sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def resident_as_json(resident: Resident) -> dict[str, object]:
+    """Everything held on one resident, except the templates' numbers."""
+    agreed = resident.consent_utc
+    return {
+        "id": resident.resident_id,
+        "name": resident.name,
+        "enabled": resident.enabled,
+        "templates": resident.templates,
+        "created": resident.created_utc.isoformat(timespec="seconds"),
+        "consent": resident.consent,
+        "consent_at": agreed.isoformat(timespec="seconds") if agreed else None,
+    }
+
+
+def resident_table(people: Iterable[Resident]) -> None:
+    """Print residents, one row each."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "state", "templates", "enrolled", "consent"):
+        table.add_column(heading, justify="right" if heading == "templates" else "left")
+    for person in people:
+        table.add_row(
+            person.name,
+            "enabled" if person.enabled else "disabled",
+            str(person.templates),
+            f"{person.created_utc:%Y-%m-%d}",
+            person.consent or "none recorded",
+        )
+    Console().print(table, markup=False)
