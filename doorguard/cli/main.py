@@ -58,20 +58,20 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except DoorguardError as error:
-        print(f"doorguard: {error}", file=sys.stderr)
+        typer.echo(f"doorguard: {error}", err=True)
         return error.exit_code
     except BrokenPipeError:
         # The reader went away (`doorguard events | head`): not an error, but nothing more may be printed.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the last line of defence against a traceback
         if os.environ.get("DOORGUARD_TRACEBACK"):
             raise
         what = " ".join(str(error).split())
-        print(
+        typer.echo(
             f"doorguard: internal error ({type(error).__name__}: {what}); "
             "set DOORGUARD_TRACEBACK=1 to see where, and report it",
-            file=sys.stderr,
+            err=True,
         )
         return 1
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,12 +60,10 @@ class Session:
 
     def say_where(self) -> None:
         """Print which door and which store a change went to, on standard error."""
-        print(f"{self.settings.door.name} door, store {self.places.store}", file=sys.stderr)
+        typer.echo(f"{self.settings.door.name} door, store {self.places.store}", err=True)
 
 
 def session_of(context: typer.Context) -> Session:
     """Return the session the shared options made."""
-    session = context.find_root().obj
-    if not isinstance(session, Session):
-        raise AssertionError("the application callback makes the session")
+    session: Session = context.find_root().obj
     return session
