@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         # The reader went away (`doorguard events | head`): not an error, but nothing more may be printed.
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
         return 0
-    except Exception as error:  # noqa: BLE001  the last line of defence against a traceback
+    except Exception as error:
         if os.environ.get("DOORGUARD_TRACEBACK"):
             raise
         what = " ".join(str(error).split())
