@@ -1,0 +1,197 @@
+"""THE table of verbs: what may be asked, through which socket, with which arguments. Absent means refused."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from doorguard.control.protocol import Channel
+from doorguard.core.model import ENCODING_DIM
+from doorguard.errors import ControlError, UsageError
+
+ENCODING_BYTES = 4 * ENCODING_DIM
+"""An encoding on the wire: little-endian float32, then Base64."""
+
+MAX_ENCODINGS = 64
+"""In one request: 64 encodings take 44 KB of the 64 KiB line."""
+
+PAGE_MAX = 100
+
+
+def _printable(value: str) -> str:
+    """Refuse control characters: the text ends up in terminals and journals."""
+    if not value.isprintable():
+        raise ValueError("must hold printable characters only")
+    return value.strip()
+
+
+def _encoding(value: str) -> bytes:
+    """Decode one Base64 encoding and check its length; whether it is one is `core.enrollment`'s matter."""
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ValueError("is not Base64") from error
+    if len(raw) != ENCODING_BYTES:
+        raise ValueError(f"holds {len(raw)} bytes, an encoding has {ENCODING_BYTES}")
+    return raw
+
+
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable), Field(min_length=1)]
+"""Text a person typed: one printable line, not blank."""
+
+Consent = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_printable)]
+EncodingText = Annotated[
+    str, Field(max_length=4 * ((ENCODING_BYTES + 2) // 3)), AfterValidator(lambda v: (_encoding(v), v)[1])
+]
+SessionId = Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")]
+
+
+class Args(BaseModel):
+    """Arguments of one verb: frozen, no unknown keys, no coercion, no infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class NoArgs(Args):
+    """Nothing."""
+
+
+class UnlockArgs(Args):
+    """Why the strike is released by hand."""
+
+    reason: Line
+
+
+class ResidentArgs(Args):
+    """One resident, by name or id."""
+
+    name: Line
+
+
+class RenameArgs(Args):
+    """One resident, by name or id, and the new name."""
+
+    name: Line
+    new_name: Line
+
+
+class ListArgs(Args):
+    """A page of residents in the order of their names, after the one with this id."""
+
+    after: Line | None = None
+    limit: int = Field(default=PAGE_MAX, ge=1, le=PAGE_MAX)
+
+
+class EventsArgs(Args):
+    """A page of events; fewer than `limit` come when the line is full."""
+
+    after: int = Field(default=0, ge=0, le=2**63 - 1)
+    limit: int = Field(default=PAGE_MAX, ge=1, le=PAGE_MAX)
+    newest_first: bool = False
+
+
+class EnrollArgs(Args):
+    """Encodings made from photographs, for a new resident or, with `add`, one there is."""
+
+    name: Line
+    consent: Consent | None = None
+    model_id: Line
+    encodings: list[EncodingText] = Field(min_length=1, max_length=MAX_ENCODINGS)
+    add: bool = False
+    force: bool = False
+
+    def raw_encodings(self) -> list[bytes]:
+        """Each encoding as 512 bytes, little-endian float32."""
+        return [_encoding(text) for text in self.encodings]
+
+
+class LiveStartArgs(Args):
+    """Begin a session at the door: enrol whoever stands there, or print D to everybody for one visit."""
+
+    kind: Literal["enroll", "check"]
+    name: Line
+    consent: Consent | None = None
+    add: bool = False
+    force: bool = False
+
+
+class LiveArgs(Args):
+    """A session that `live_start` began."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One row of the table.
+
+    Parameters
+    ----------
+    args : the model the arguments must fit.
+    doc : one line for people.
+    channels : the sockets that accept it.
+    changes : whether it changes residents, so that the gallery is built anew before the next frame.
+    live : whether only a running daemon can do it; the others work on a locked store too (`Desk`).
+
+    """
+
+    args: type[Args]
+    doc: str
+    channels: frozenset[Channel] = frozenset({Channel.CONTROL})
+    changes: bool = False
+    live: bool = False
+
+
+_BOTH = frozenset(Channel)
+
+VERBS: Mapping[str, Verb] = {
+    "ping": Verb(NoArgs, "Answer.", _BOTH, live=True),
+    "status": Verb(NoArgs, "Say how the door is.", _BOTH, live=True),
+    "unlock": Verb(UnlockArgs, "Release the strike by hand.", live=True),
+    "reload": Verb(NoArgs, "Read the residents again.", live=True),
+    "live_start": Verb(LiveStartArgs, "Begin an enrolment or a check at the door.", live=True),
+    "live_poll": Verb(LiveArgs, "Say how far that session is.", live=True),
+    "live_cancel": Verb(LiveArgs, "End that session without a trace.", live=True),
+    "residents_list": Verb(ListArgs, "List residents, a page at a time."),
+    "residents_show": Verb(ResidentArgs, "Show one resident."),
+    "events": Verb(EventsArgs, "Show events, a page at a time."),
+    "enroll": Verb(EnrollArgs, "Store a resident or more templates of one.", changes=True),
+    "rename": Verb(RenameArgs, "Change a resident's name.", changes=True),
+    "remove": Verb(ResidentArgs, "Erase a resident.", changes=True),
+    "disable": Verb(ResidentArgs, "Keep a resident out without erasing.", changes=True),
+    "enable": Verb(ResidentArgs, "Let a disabled resident in again.", changes=True),
+}
+
+
+def check_request(verb: str, args: Mapping[str, Any], channel: Channel) -> Args:
+    """Return validated arguments.
+
+    Raises
+    ------
+    ControlError : the verb is not in the table, or not on this socket.
+    UsageError : the arguments do not fit; all problems are named, no value is repeated.
+
+    """
+    row = VERBS.get(verb)
+    if row is None or channel not in row.channels:
+        raise ControlError(f"the {channel} socket knows no such verb; it has {', '.join(_names(channel))}")
+    try:
+        return row.args.model_validate(args)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        raise UsageError(f"{verb}: {'; '.join(_describe(problem) for problem in problems[:5])}") from error
+
+
+def _names(channel: Channel) -> list[str]:
+    return [name for name, row in VERBS.items() if channel in row.channels]
+
+
+def _describe(problem: Any) -> str:
+    """Turn one pydantic error into `key: what is wrong`; an unknown key is the sender's text, so clipped."""
+    path = ".".join(str(part)[:40] for part in problem["loc"]) or "args"
+    return f"{path} {str(problem['msg']).removeprefix('Value error, ').lower()}"
