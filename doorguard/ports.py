@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -205,6 +205,21 @@ class Watchdog(Protocol):
 
     def stopping(self) -> None:
         """Tell it that an orderly stop began."""
+        ...
+
+
+class KeySource(Protocol):
+    """Where the store's master key comes from."""
+
+    def keys(self) -> Mapping[str, bytes]:
+        """Every master key at hand (32 bytes) by where it was found, the preferred one first.
+
+        Raises `StoreKeyError` for a key that is there but malformed or open to other users.
+        """
+        ...
+
+    def make(self) -> tuple[str, bytes]:
+        """Make and keep a new key where there is none; return where, and the key. Raises `StoreKeyError`."""
         ...
 
 
