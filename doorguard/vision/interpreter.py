@@ -1,0 +1,122 @@
+"""The one seam to the TFLite interpreter, with two makes: LiteRT and its forerunner tflite-runtime.
+
+Both offer the same `Interpreter` class. LiteRT is the maintained one and hands int8 models to XNNPACK;
+tflite-runtime 2.14 computes the same numbers more slowly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from doorguard.errors import ModelError
+
+Runtime: TypeAlias = Literal["auto", "litert", "tflite-runtime"]
+
+_MAKES = {
+    "litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
+    "tflite-runtime": ("tflite_runtime.interpreter", "doorguard[tflite-runtime]"),
+}
+
+
+class Interpreter(Protocol):
+    """One loaded model with one input. Not thread-safe."""
+
+    @property
+    def runtime_name(self) -> str:
+        """`litert` or `tflite-runtime`."""
+        ...
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape the model wants, batch of one included."""
+        ...
+
+    @property
+    def input_dtype(self) -> np.dtype[Any]:
+        """Element type the model wants."""
+        ...
+
+    @property
+    def output_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shapes of what `run` returns, in that order."""
+        ...
+
+    def run(self, array: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Run the model on an array of exactly `input_shape` and `input_dtype`; returns copies.
+
+        Raises `ModelError`.
+        """
+        ...
+
+
+class _TfliteInterpreter:
+    """Either make: their Python classes have the same methods."""
+
+    def __init__(self, native: Any, runtime_name: str) -> None:
+        self._native = native
+        self.runtime_name = runtime_name
+        native.allocate_tensors()
+        (entry,) = native.get_input_details()
+        exits = native.get_output_details()
+        self._input_index = entry["index"]
+        self._output_indices = [output["index"] for output in exits]
+        self.input_shape = tuple(int(size) for size in entry["shape"])
+        self.input_dtype: np.dtype[Any] = np.dtype(entry["dtype"])
+        self.output_shapes = tuple(tuple(int(size) for size in output["shape"]) for output in exits)
+
+    def run(self, array: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        try:
+            self._native.set_tensor(self._input_index, array)
+            self._native.invoke()
+            return tuple(self._native.get_tensor(index) for index in self._output_indices)
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"the interpreter refused an input: {_one_line(error)}") from error
+
+
+def open_interpreter(model: bytes | Path, runtime: Runtime, threads: int) -> Interpreter:
+    """Load a TFLite model.
+
+    Parameters
+    ----------
+    model : the file's content, or its path.
+    runtime : `litert`, `tflite-runtime`, or `auto` for the first of them that can be imported.
+    threads : number of threads the interpreter computes with, at least 1.
+
+    Raises
+    ------
+    ModelError : no interpreter can be imported, or it cannot read the model.
+
+    """
+    name, make = _find_make(runtime)
+    try:
+        content = model if isinstance(model, bytes) else model.read_bytes()
+        return _TfliteInterpreter(make(model_content=content, num_threads=threads), name)
+    except OSError as error:
+        raise ModelError(f"cannot read the model {error.filename}: {error.strerror}") from error
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{name} cannot load the model: {_one_line(error)}") from error
+
+
+def _find_make(runtime: Runtime) -> tuple[str, Any]:
+    """Return the name and the `Interpreter` class of the make asked for."""
+    names: Sequence[str] = tuple(_MAKES) if runtime == "auto" else (runtime,)
+    problems = []
+    for name in names:
+        module, package = _MAKES[name]
+        try:
+            return name, importlib.import_module(module).Interpreter
+        # A binary built for another NumPy breaks at import with whatever its C code raises.
+        except Exception as error:  # noqa: BLE001
+            problems.append(f"{name} cannot be imported ({_one_line(error)}; pip install '{package}')")
+    raise ModelError(f"no TFLite interpreter: {', '.join(problems)}")
+
+
+def _one_line(error: BaseException) -> str:
+    """Shorten a library's message to one line of at most 200 characters."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,109 @@
+"""From a frame to an observation: detect, align, measure, encode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+
+import cv2
+
+from doorguard.config import QualitySettings, Settings, VisionSettings
+from doorguard.core.alignment import alignment_points, umeyama
+from doorguard.core.model import (
+    Detection,
+    Encoding,
+    Image,
+    Mesh,
+    ModelId,
+    Observation,
+    QualityFault,
+)
+from doorguard.vision.detector import Detector
+from doorguard.vision.encoder import Encoder
+from doorguard.vision.interpreter import Interpreter, Runtime, open_interpreter
+from doorguard.vision.landmarks import Landmarks
+from doorguard.vision.profile import DETECTOR, LANDMARKS, ModelProfile, shipped_profile, verify_digest
+from doorguard.vision.quality import faults, measure
+from doorguard.vision.warp import cut
+
+
+class FacePipeline:
+    """The models behind `ports.Vision`. Not thread-safe: one thread uses it."""
+
+    def __init__(
+        self, profile: ModelProfile, limits: QualitySettings, vision: VisionSettings, runtime: Runtime
+    ) -> None:
+        """Load the three models; raises `ModelError`."""
+
+        def load(content: bytes) -> Interpreter:
+            return open_interpreter(content, runtime, vision.threads)
+
+        encoder = load(verify_digest(profile.path, profile.sha256))
+        self._detector = Detector(load(DETECTOR.read()), vision.detector_score_min)
+        self._landmarks = Landmarks(load(LANDMARKS.read()))
+        self._encoder = Encoder(encoder, profile.input_size)
+        self._presence_min = vision.mesh_presence_min
+        self._detect_ms = 0.0
+        self.profile = profile
+        self.limits = limits
+        self.runtime_name = encoder.runtime_name
+
+    @classmethod
+    def open(cls, settings: Settings) -> FacePipeline:
+        """Load the models the settings name and check their digests; raises `ModelError`."""
+        # OpenCV's own pool would otherwise take every core for a few microseconds of work.
+        cv2.setNumThreads(settings.vision.threads)
+        profile = shipped_profile(settings.vision.encoder)
+        return cls(profile, settings.quality, settings.vision, settings.runtime)
+
+    @property
+    def model_id(self) -> ModelId:
+        """Names the encoder and so its templates."""
+        return self.profile.model_id
+
+    def detect(self, image: Image) -> Sequence[Detection]:
+        """Find every face, largest first."""
+        began = perf_counter()
+        found = self._detector.detect(image)
+        self._detect_ms = _ms_since(began)
+        return found
+
+    def observe(self, image: Image, detection: Detection) -> Observation:
+        """Mesh, align, measure and, when the quality gate passes, encode one face. Never raises on pixels.
+
+        The `detect` stage reported is that of the last `detect` call.
+        """
+        stages = {"detect": self._detect_ms}
+        began = perf_counter()
+        mesh = self._landmarks.locate(image, detection)
+        stages["landmarks"] = _ms_since(began)
+        began = perf_counter()
+        crop = None if mesh is None or mesh.presence < self._presence_min else self._align(image, mesh)
+        stages["align"] = _ms_since(began)
+        if mesh is None or crop is None:
+            return Observation(detection, None, None, (QualityFault.NO_MESH,), None, None, stages)
+        began = perf_counter()
+        quality = measure(mesh, crop, image.shape)
+        wrong = faults(quality, self.limits)
+        stages["quality"] = _ms_since(began)
+        began = perf_counter()
+        encoding = None if wrong else self._encoder.encode(crop)
+        stages["encode"] = _ms_since(began)
+        return Observation(detection, mesh, quality, wrong, encoding, crop, stages)
+
+    def encode_crop(self, crop: Image) -> Encoding:
+        """Encode an aligned crop as it is, `(112, 112, 3)` RGB uint8; raises `ModelError`."""
+        return self._encoder.encode(crop)
+
+    def _align(self, image: Image, mesh: Mesh) -> Image | None:
+        """Return the aligned crop; None when the mesh has collapsed into a point."""
+        points = alignment_points(mesh.points, self.profile.mesh_indices)
+        try:
+            matrix = umeyama(points, self.profile.template_points)
+        except ValueError:
+            return None
+        return cut(image, matrix, self.profile.input_size)
+
+
+def _ms_since(began: float) -> float:
+    return (perf_counter() - began) * 1e3
