@@ -133,6 +133,10 @@ class Vision(Protocol):
         """Mesh, align, measure and, when the quality gate passes, encode one face. Never raises on pixels."""
         ...
 
+    def explain(self, observation: Observation) -> Sequence[str]:
+        """Say in plain words, fault by fault, why a face on a photograph was not encoded."""
+        ...
+
 
 class TemplateStore(Protocol):
     """Residents and their templates. Thread-safe; every change is durable when the call returns."""

@@ -23,7 +23,7 @@ from doorguard.vision.encoder import Encoder
 from doorguard.vision.interpreter import Interpreter, Runtime, open_interpreter
 from doorguard.vision.landmarks import Landmarks
 from doorguard.vision.profile import DETECTOR, LANDMARKS, ModelProfile, shipped_profile, verify_digest
-from doorguard.vision.quality import faults, measure
+from doorguard.vision.quality import explain_fault, faults, measure
 from doorguard.vision.warp import cut
 
 
@@ -90,6 +90,12 @@ class FacePipeline:
         encoding = None if wrong else self._encoder.encode(crop)
         stages["encode"] = _ms_since(began)
         return Observation(detection, mesh, quality, wrong, encoding, crop, stages)
+
+    def explain(self, observation: Observation) -> tuple[str, ...]:
+        """Say in plain words what is wrong with a face on a photograph; empty when nothing is."""
+        return tuple(
+            explain_fault(fault, observation.quality, self.limits, None, 0) for fault in observation.faults
+        )
 
     def encode_crop(self, crop: Image) -> Encoding:
         """Encode an aligned crop as it is, `(112, 112, 3)` RGB uint8; raises `ModelError`."""

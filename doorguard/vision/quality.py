@@ -77,3 +77,55 @@ def faults(quality: Quality, limits: QualitySettings) -> tuple[QualityFault, ...
         (QualityFault.BLURRED, quality.sharpness >= limits.sharpness_min),
     )
     return tuple(fault for fault, passed in checks if not passed)
+
+
+def explain_fault(
+    fault: QualityFault,
+    quality: Quality | None,
+    limits: QualitySettings,
+    view_deg: float | None,
+    frame_width: int,
+) -> str:
+    """Say in plain words what is wrong and what to do.
+
+    Parameters
+    ----------
+    fault : one that `faults` returned, or `no_mesh`.
+    quality : what was measured; None with `no_mesh`.
+    limits : the settings in force.
+    view_deg : the camera's horizontal angle of view, which turns a size into a distance; None for a
+        photograph, where better advice than a distance is another photograph.
+    frame_width : the frame's width in pixels.
+
+    """
+    if quality is None or fault is QualityFault.NO_MESH:
+        return "no clear face: look at the camera, with nothing in front of the face"
+    closer = "use a larger or closer photo"
+    if view_deg is not None:
+        closer = f"come within about {distance_m(limits.face_px_min, view_deg, frame_width):.1f} m"
+    texts = {
+        QualityFault.TOO_SMALL: f"face {quality.face_px:.0f} px wide, at least "
+        f"{limits.face_px_min:.0f} wanted: {closer}",
+        QualityFault.BLURRED: f"face blurred (sharpness {quality.sharpness:.0f}, at least "
+        f"{limits.sharpness_min:.0f} wanted): hold still, more light, or check the focus",
+        QualityFault.TOO_DARK: f"face too dark (brightness {quality.luma:.0f} of 255, at least "
+        f"{limits.luma_min:.0f} wanted): more light on the face",
+        QualityFault.TOO_BRIGHT: f"face too bright (brightness {quality.luma:.0f} of 255, at most "
+        f"{limits.luma_max:.0f} wanted): less light on the face",
+        QualityFault.TURNED: f"face turned {abs(quality.yaw_deg):.0f}° to the side, at most "
+        f"{limits.yaw_max_deg:.0f}° wanted: look at the camera",
+        QualityFault.TILTED: f"face tilted {abs(quality.pitch_deg):.0f}° "
+        f"{'up' if quality.pitch_deg > 0 else 'down'}, at most {limits.pitch_max_deg:.0f}° wanted: "
+        "look straight at the camera",
+        QualityFault.ROLLED: f"head leaning {abs(quality.roll_deg):.0f}°, at most "
+        f"{limits.roll_max_deg:.0f}° wanted: hold it upright, or turn the picture",
+        QualityFault.OUT_OF_FRAME: f"only {quality.inside:.0%} of the face is in the picture, at least "
+        f"{limits.inside_min:.0%} wanted: move towards the middle",
+    }
+    return texts[fault]
+
+
+def distance_m(face_px: float, view_deg: float, frame_width: int) -> float:
+    """Return how far away a face of that width stands, in metres (pinhole camera, adult face)."""
+    focal_px = frame_width / (2 * math.tan(math.radians(min(view_deg, 179.0)) / 2))
+    return focal_px * FACE_WIDTH_M / max(face_px, 1.0)
