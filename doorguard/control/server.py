@@ -255,9 +255,12 @@ class ControlServer:
         self._selector.register(connection.socket, selectors.EVENT_WRITE, connection)
 
     def _drop(self, connection: Connection) -> None:
+        """Hang up and forget; a second time does nothing."""
+        if connection not in self._connections:
+            return
+        del self._connections[connection]
         with contextlib.suppress(KeyError):
             self._selector.unregister(connection.socket)
-        self._connections.pop(connection, None)
         connection.close()
 
 
