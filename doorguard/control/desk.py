@@ -1,0 +1,218 @@
+"""The desk: carries out the verbs that need the store and no camera, with a daemon and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from doorguard.control.protocol import Request
+from doorguard.control.verbs import EnrollArgs, ListArgs, RenameArgs, ResidentArgs
+from doorguard.core.enrollment import check_name, find_lookalike, validate_encoding
+from doorguard.core.gallery import Gallery
+from doorguard.core.model import Encoding, EventKind, ModelId, Resident, ResidentId
+from doorguard.errors import (
+    ControlError,
+    LookalikeError,
+    ModelMismatchError,
+    NameTakenError,
+    UnknownResidentError,
+)
+from doorguard.ports import TemplateStore
+
+Record = Callable[[EventKind, Mapping[str, object], ResidentId | None], object]
+"""Writes an event that happened now: kind, detail, resident."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewTemplates:
+    """What an enrolment brings, from photographs or from the door.
+
+    Parameters
+    ----------
+    name : as typed; of a new resident or, with `add`, of one there is.
+    encodings : each `(128,)` float32, unit length, made by the model in force.
+    add : give them to the resident of that name instead of making one.
+    force : enrol in spite of a look-alike.
+
+    """
+
+    name: str
+    consent: str | None
+    encodings: tuple[Encoding, ...]
+    add: bool
+    force: bool
+
+
+class Desk:
+    """Not thread-safe: the daemon's loop or one command calls it.
+
+    Parameters
+    ----------
+    store : residents and templates.
+    record : writes the event of each change; the daemon passes its queue, a command the log itself.
+    model_id : the model in force; templates of another are refused.
+    lookalike_distance_sq : two residents this close, or closer, are refused unless forced; 0 to 4.
+
+    """
+
+    def __init__(
+        self, store: TemplateStore, record: Record, *, model_id: ModelId, lookalike_distance_sq: float
+    ) -> None:
+        self._store = store
+        self._record = record
+        self._model_id = model_id
+        self._lookalike_distance_sq = lookalike_distance_sq
+        self._handlers: Mapping[str, Callable[[Request], dict[str, object]]] = {
+            "residents_list": self._list,
+            "residents_show": lambda request: describe(self._found(request)),
+            "enroll": self._enroll,
+            "rename": self._rename,
+            "remove": self._remove,
+            "disable": lambda request: self._set_enabled(request, False),
+            "enable": lambda request: self._set_enabled(request, True),
+        }
+
+    @property
+    def verbs(self) -> frozenset[str]:
+        """The verbs carried out here; all others need a running daemon."""
+        return frozenset(self._handlers)
+
+    def handle(self, request: Request) -> dict[str, object]:
+        """Carry out one request; a changed resident comes back as it is now (`remove`: as it was).
+
+        Raises
+        ------
+        ControlError : the verb needs a running daemon.
+        DoorguardError : refused, and nothing was changed; only a `StoreError` may come after the change, when
+            the log or the erasing of old pages failed.
+
+        """
+        handler = self._handlers.get(request.verb)
+        if handler is None:
+            raise ControlError(f"{request.verb} needs a running daemon; start it with: doorguard run")
+        return handler(request)
+
+    def enroll(self, new: NewTemplates, actor: str) -> Resident:
+        """Store a resident, or templates of one, unless a rule of enrolment refuses.
+
+        Raises
+        ------
+        UsageError : the name cannot be used.
+        NameTakenError, UnknownResidentError : the resident exists, or with `add` does not.
+        LookalikeError : too close to another resident.
+
+        """
+        owner = self._owner(new)
+        close = self._lookalike(new, owner)
+        templates = [(self._model_id, encoding) for encoding in new.encodings]
+        if owner is None:
+            resident = self._store.add_resident(check_name(new.name), new.consent, templates)
+        else:
+            resident = self._store.add_templates(owner.resident_id, templates)
+        detail: dict[str, object] = {"actor": actor, "templates": len(templates), "model": self._model_id}
+        if owner is None:
+            detail["consent"] = new.consent is not None
+        if close is not None:
+            detail |= {"forced_past": close[0], "distance_sq": close[1]}
+        kind = EventKind.ENROLLED if owner is None else EventKind.TEMPLATE_ADDED
+        self._record(kind, detail, resident.resident_id)
+        return resident
+
+    def _owner(self, new: NewTemplates) -> Resident | None:
+        """Return whose templates these become; None for a new resident."""
+        if new.add:
+            return self._store.find(new.name)
+        name = check_name(new.name)
+        if any(resident.name.casefold() == name.casefold() for resident in self._store.residents()):
+            raise NameTakenError(f"{name} is enrolled already; give --add to add a template, or another name")
+        return None
+
+    def _lookalike(self, new: NewTemplates, owner: Resident | None) -> tuple[ResidentId, float] | None:
+        """Return the nearest other resident if too close and forced; raises `LookalikeError` otherwise."""
+        gallery, _ = Gallery.build(self._store.templates(enabled_only=False), self._model_id)
+        close = find_lookalike(
+            gallery,
+            new.encodings,
+            limit_distance_sq=self._lookalike_distance_sq,
+            ignore=owner.resident_id if owner else None,
+        )
+        if close is None or new.force:
+            return close
+        raise LookalikeError(
+            f"{new.name} looks too much like {self._store.find(close[0]).name}: D {close[1]:.3f}, more than "
+            f"{self._lookalike_distance_sq:.3f} wanted; if they are two people, give --force"
+        )
+
+    def _enroll(self, request: Request) -> dict[str, object]:
+        args = request.args
+        assert isinstance(args, EnrollArgs)
+        if args.model_id != self._model_id:
+            raise ModelMismatchError(
+                f"the encodings are {args.model_id}'s, the door uses {self._model_id}; enrol with this release"
+            )
+        encodings = tuple(validate_encoding(np.frombuffer(raw, "<f4")) for raw in args.raw_encodings())
+        new = NewTemplates(args.name, args.consent, encodings, add=args.add, force=args.force)
+        return describe(self.enroll(new, request.peer.actor))
+
+    def _list(self, request: Request) -> dict[str, object]:
+        args = request.args
+        assert isinstance(args, ListArgs)
+        everybody = list(self._store.residents())
+        start = 0
+        if args.after is not None:
+            ids = [resident.resident_id for resident in everybody]
+            if args.after not in ids:
+                raise UnknownResidentError(f"no resident has the id {args.after}; list from the beginning")
+            start = ids.index(ResidentId(args.after)) + 1
+        page = everybody[start : start + args.limit]
+        return {
+            "residents": [describe(resident) for resident in page],
+            "more": start + len(page) < len(everybody),
+        }
+
+    def _rename(self, request: Request) -> dict[str, object]:
+        args = request.args
+        assert isinstance(args, RenameArgs)
+        found = self._store.find(args.name)
+        resident = self._store.rename(found.resident_id, check_name(args.new_name))
+        self._record(EventKind.RENAMED, {"actor": request.peer.actor}, resident.resident_id)
+        return describe(resident)
+
+    def _remove(self, request: Request) -> dict[str, object]:
+        resident = self._found(request)
+        try:
+            self._store.remove(resident.resident_id)
+        finally:  # the store may report pages it could not erase yet of a resident who is gone
+            if all(other.resident_id != resident.resident_id for other in self._store.residents()):
+                self._record(EventKind.REMOVED, {"actor": request.peer.actor}, resident.resident_id)
+        return describe(resident)
+
+    def _set_enabled(self, request: Request, enabled: bool) -> dict[str, object]:
+        """Enable or disable; where that is so already, nothing is written."""
+        resident = self._found(request)
+        if resident.enabled is not enabled:
+            resident = self._store.set_enabled(resident.resident_id, enabled)
+            kind = EventKind.ENABLED if enabled else EventKind.DISABLED
+            self._record(kind, {"actor": request.peer.actor}, resident.resident_id)
+        return describe(resident)
+
+    def _found(self, request: Request) -> Resident:
+        args = request.args
+        assert isinstance(args, ResidentArgs)
+        return self._store.find(args.name)
+
+
+def describe(resident: Resident) -> dict[str, object]:
+    """Everything held on one resident but the templates' numbers, as JSON values; times are UTC."""
+    agreed = resident.consent_utc
+    return {
+        "id": resident.resident_id,
+        "name": resident.name,
+        "enabled": resident.enabled,
+        "templates": resident.templates,
+        "created": resident.created_utc.isoformat(timespec="seconds"),
+        "consent": resident.consent,
+        "consent_at": agreed.isoformat(timespec="seconds") if agreed else None,
+    }
