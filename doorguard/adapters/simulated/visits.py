@@ -110,20 +110,25 @@ class Script:
 def _approach(x: float, near: float, stay_s: float) -> tuple[Waypoint, ...]:
     """Come up the path, stand at the door, turn away to the side."""
     return (
-        (0.0, 0.6 * x, 0.36, 0.085),
-        (1.6, x, 0.40, near),
-        (1.6 + stay_s, x, 0.40, near),
+        (0.0, 0.6 * x, 0.37, 0.095),
+        (1.6, x, 0.41, near),
+        (1.6 + stay_s, x, 0.41, near),
         (2.4 + stay_s, math.copysign(0.95, x), 0.42, near * 0.9),
     )
 
 
-def _resident(title: str, photo: str, **how: object) -> Visit:
-    way = _approach(-0.03, 0.25, 2.2)
-    return Visit(title, (Walker(photo, way),), 4.6, Expected.GRANTED, "obama", **how)  # type: ignore[arg-type]
+def _resident(
+    title: str, walker: Walker, *, light: Light = Light(), noise: float = 2.0, blur_px: float = 0.0
+) -> Visit:
+    return Visit(title, (walker,), 4.6, Expected.GRANTED, "obama", light, noise, blur_px)
+
+
+_SPEAKER = Walker("obama-2009", _approach(-0.03, 0.31, 2.2))
+_SITTER = Walker("obama-2010", _approach(-0.03, 0.28, 2.2))
 
 
 NOBODY = Visit("Nobody", (), 1.0, Expected.NOTHING)
-RESIDENT = _resident("A resident comes home", "obama-2009")
+RESIDENT = _resident("A resident comes home", _SPEAKER)
 LINGERER = Visit(
     "A stranger tries again and again",
     (Walker("biden-2010", _approach(0.03, 0.27, 5.4), sway_px=8.0),),
@@ -131,17 +136,17 @@ LINGERER = Visit(
     Expected.DENIED,
 )
 CHANGING_LIGHT = _resident(
-    "A resident while the light comes and goes", "obama-2010", light=Light(low=0.5, cycles=1.5)
+    "A resident while the light comes and goes", _SITTER, light=Light(low=0.5, cycles=1.5)
 )
 PASSER_BY = Visit(
     "The same resident walks past, far away",
-    (Walker("obama-2010", ((0.0, -0.62, 0.385, 0.075), (3.4, 0.62, 0.375, 0.075)), sway_px=1.0),),
+    (Walker("obama-2010", ((0.0, -0.72, 0.40, 0.108), (3.4, 0.72, 0.39, 0.108)), sway_px=1.0),),
     3.4,
     Expected.NOTHING,
 )
 STRANGER = Visit(
     "Another stranger looks in",
-    (Walker("collins", _approach(0.04, 0.19, 2.4)),),
+    (Walker("collins", _approach(0.04, 0.21, 2.4)),),
     4.8,
     Expected.DENIED,
 )
@@ -149,18 +154,18 @@ COMPANY = Visit(
     "She is a resident now; a stranger stands behind her",
     (
         Walker("biden-2010", ((0.0, 0.36, 0.36, 0.10), (1.6, 0.34, 0.36, 0.135), (4.4, 0.36, 0.36, 0.13))),
-        Walker("collins", _approach(-0.14, 0.20, 2.0)),
+        Walker("collins", _approach(-0.14, 0.22, 2.0)),
     ),
     4.4,
     Expected.GRANTED,
     "collins",
 )
-POOR_CAMERA = _resident("A resident, camera noisy and out of focus", "obama-2009", noise=9.0, blur_px=1.0)
+POOR_CAMERA = _resident("A resident, camera noisy and out of focus", _SPEAKER, noise=9.0, blur_px=1.0)
 SIDE_BY_SIDE = Visit(
     "Two residents side by side",
     (
-        Walker("collins", _approach(0.33, 0.15, 2.2)),
-        Walker("obama-2010", _approach(-0.27, 0.215, 2.2)),
+        Walker("collins", _approach(0.33, 0.165, 2.2)),
+        Walker("obama-2010", _approach(-0.27, 0.24, 2.2)),
     ),
     4.6,
     Expected.GRANTED,
@@ -168,7 +173,7 @@ SIDE_BY_SIDE = Visit(
 )
 DISABLED = Visit(
     "The first resident, disabled a moment ago",
-    (Walker("obama-2010", _approach(-0.03, 0.25, 1.8)),),
+    (Walker("obama-2010", _approach(-0.03, 0.28, 1.8)),),
     4.2,
     Expected.DENIED,
 )
