@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from doorguard.adapters.store.files import translated
@@ -22,6 +22,7 @@ class Database:
         """Open the file at `path`; None gives an empty database in memory."""
         self.path = path or Path(":memory:")
         self.write = write
+        self._erasing = write  # the writer before may have died between its commit and the erasing
         self._lock = threading.RLock()
         with translated(self.path):
             self._connection = sqlite3.connect(
@@ -71,7 +72,7 @@ class Database:
                     connection.execute("ROLLBACK")
                 raise
 
-    def truncate_wal(self) -> None:
+    def erase_wal(self) -> None:
         """Move the write-ahead log into the file and cut it to nothing.
 
         Raises
@@ -79,12 +80,20 @@ class Database:
         StoreBusyError : another process is in the middle of reading older pages.
 
         """
+        self._erasing = True
         with self.reading() as connection:
             if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 raise StoreBusyError(
                     f"another process is reading {self.path}, so what was erased is still in its write-ahead "
-                    "log; end that process and restart doorguard"
+                    "log; it goes with the next event once that process ends"
                 )
+        self._erasing = False
+
+    def finish_erasing(self) -> None:
+        """Try again what `erase_wal` could not do, or what a crash kept the last writer from doing."""
+        if self._erasing:
+            with suppress(StoreError):
+                self.erase_wal()
 
     def close(self) -> None:
         """Close; closing again does nothing."""

@@ -63,6 +63,22 @@ def create_private(file: Path) -> None:
     sync_folder(file.parent)
 
 
+def staged(path: Path) -> Path:
+    """Return where a restore prepares the store that is to stand at `path`."""
+    return path.with_name(f"{path.name}.restoring")
+
+
+def discard_staged(path: Path) -> None:
+    """Delete what an interrupted restore left behind."""
+    remove_database(staged(path))
+
+
+def remove_database(path: Path) -> None:
+    """Delete a database with its write-ahead log and index, as far as they are there."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make new, replaced and deleted names in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

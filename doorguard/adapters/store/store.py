@@ -10,10 +10,9 @@ from types import TracebackType
 from doorguard.adapters.store import events as event_rows
 from doorguard.adapters.store import residents as resident_rows
 from doorguard.adapters.store import schema
-from doorguard.adapters.store.database import Database
-from doorguard.adapters.store.files import WriterLock, create_private, prepare_folder, translated
+from doorguard.adapters.store.opening import Opened, open_reader, open_writer
 from doorguard.adapters.store.residents import Sealed, Unusable
-from doorguard.adapters.store.sealing import DataKey, TemplateSeal, unwrap
+from doorguard.adapters.store.sealing import DataKey, TemplateSeal
 from doorguard.core import audit
 from doorguard.core.model import Event, EventKind, Resident, ResidentId, StoredEvent, Template
 from doorguard.errors import StoreCorruptError
@@ -23,20 +22,16 @@ from doorguard.ports import Clock, KeySource
 class Store:
     """Implements `ports.TemplateStore` and `ports.EventLog`; a context manager, thread-safe."""
 
-    def __init__(
-        self, database: Database, key: DataKey, clock: Clock, *, key_origin: str, lock: WriterLock | None
-    ) -> None:
-        """Take over an open database; use `Store.open`."""
-        self.path = database.path
-        self.key_origin = key_origin
+    def __init__(self, opened: Opened, clock: Clock) -> None:
+        """Take over an opened database; use `Store.open`."""
+        self.path = opened.database.path
+        self.key_origin = opened.key_origin
         self.change_count = 0
-        self._database = database
+        self._opened = opened
+        self._database = opened.database
         self._clock = clock
-        self._lock = lock
-        self._data_key = key
-        self._seal = TemplateSeal(key)
-        self._audit_key = key.derive(b"audit")
-        self._erasing = False
+        self._seal = TemplateSeal(opened.key)
+        self._audit_key = opened.key.derive(b"audit")
 
     @classmethod
     def open(cls, path: Path, key_source: KeySource, *, clock: Clock, write: bool) -> Store:
@@ -50,58 +45,7 @@ class Store:
         StoreBusyError, StoreTooNewError, StoreCorruptError, StoreKeyError, NotAllowedError, StoreError
 
         """
-        if not write:
-            return cls._open_reader(path, key_source, clock)
-        with translated(path):
-            prepare_folder(path.parent)
-            lock = WriterLock(path.parent)
-        try:
-            return cls._open_writer(path, key_source, clock, lock)
-        except BaseException:
-            lock.close()
-            raise
-
-    @classmethod
-    def _open_reader(cls, path: Path, key_source: KeySource, clock: Clock) -> Store:
-        with translated(path):
-            is_there = path.exists()
-        database = Database(path if is_there else None, write=False)
-        try:
-            with database.reading() as connection:
-                if not is_there:
-                    schema.migrate(connection)
-                    return cls(database, DataKey.new(), clock, key_origin="none yet", lock=None)
-                schema.check(connection, path)
-                schema.require_current(connection, path)
-                connection.execute("PRAGMA query_only = ON")
-            origin, key = _open_key(database, key_source)
-        except BaseException:
-            database.close()
-            raise
-        return cls(database, key, clock, key_origin=origin, lock=None)
-
-    @classmethod
-    def _open_writer(cls, path: Path, key_source: KeySource, clock: Clock, lock: WriterLock) -> Store:
-        with translated(path):
-            if not path.exists():
-                create_private(path)
-        database = Database(path, write=True)
-        try:
-            with database.reading() as connection:
-                schema.check(connection, path)
-                is_fresh = schema.is_fresh(connection)
-            if is_fresh:
-                _initialise(database, key_source)
-            origin, key = _open_key(database, key_source)
-            with database.reading() as connection:
-                is_old = schema.version_of(connection) < len(schema.MIGRATIONS)
-            if is_old:
-                with database.changing() as connection:
-                    schema.migrate(connection)
-        except BaseException:
-            database.close()
-            raise
-        return cls(database, key, clock, key_origin=origin, lock=lock)
+        return cls(open_writer(path, key_source) if write else open_reader(path, key_source), clock)
 
     def __enter__(self) -> Store:
         return self
@@ -113,9 +57,7 @@ class Store:
 
     def close(self) -> None:
         """Close the file, then give the lock back; closing again does nothing."""
-        self._database.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._opened.close()
 
     # --- residents and templates ------------------------------------------------------------------
 
@@ -131,13 +73,13 @@ class Store:
 
     def templates(self, *, enabled_only: bool = True) -> tuple[Template, ...]:
         """Decrypted templates in the order they were made, without those that `unusable` reports."""
-        return tuple(item for item in self._opened(enabled_only) if isinstance(item, Template))
+        return tuple(item for item in self._open_all(enabled_only) if isinstance(item, Template))
 
     def unusable(self) -> list[Unusable]:
         """Return `(resident_id, template_id, reason)` for each template that is not what was stored."""
-        return [item for item in self._opened(enabled_only=False) if not isinstance(item, Template)]
+        return [item for item in self._open_all(enabled_only=False) if not isinstance(item, Template)]
 
-    def _opened(self, enabled_only: bool) -> list[Template | Unusable]:
+    def _open_all(self, enabled_only: bool) -> list[Template | Unusable]:
         with self._database.reading() as connection:
             return list(resident_rows.open_templates(connection, self._seal, enabled_only=enabled_only))
 
@@ -195,14 +137,16 @@ class Store:
             resident_rows.by_id(connection, resident_id)
             resident_rows.erase(connection, {resident_id}, self._clock.utc())
         self.change_count += 1
-        self._database.truncate_wal()
+        self._database.erase_wal()
 
     # --- events -----------------------------------------------------------------------------------
 
     def append(self, event: Event) -> StoredEvent:
         """Store and chain one event; it is on the disk when this returns."""
         with self._database.changing() as connection:
-            return event_rows.append(connection, self._audit_key, event)
+            stored = event_rows.append(connection, self._audit_key, event)
+        self._database.finish_erasing()
+        return stored
 
     def events(
         self, *, after: int = 0, limit: int | None = None, newest_first: bool = False
@@ -250,16 +194,8 @@ class Store:
                 ) from error
             if removed:
                 detail = audit.pruning_detail(last, removed, before_utc)
-                event = Event(
-                    EventKind.PRUNED,
-                    now,
-                    self._clock.monotonic(),
-                    self._clock.synced(),
-                    boot_id,
-                    door,
-                    None,
-                    detail,
-                )
+                mono_s, synced = self._clock.monotonic(), self._clock.synced()
+                event = Event(EventKind.PRUNED, now, mono_s, synced, boot_id, door, None, detail)
                 event_rows.append(connection, self._audit_key, event)
                 event_rows.remove_through(connection, last)
         return removed
@@ -273,25 +209,14 @@ class Store:
             return schema.version_of(connection)
 
     def checkpoint_wal(self) -> None:
-        """Move the write-ahead log into the file and cut it to nothing."""
-        self._database.truncate_wal()
+        """Move the write-ahead log into the file and cut it to nothing; raises `StoreBusyError`."""
+        self._database.erase_wal()
 
-
-def _initialise(database: Database, key_source: KeySource) -> None:
-    """Make the tables and the data key; the master key is made only here, where there is no store yet."""
-    keys = key_source.keys()
-    master = next(iter(keys.values())) if keys else key_source.make()[1]
-    key = DataKey.new()
-    with database.changing() as connection:
-        schema.migrate(connection)
-        connection.executemany(
-            "INSERT INTO meta VALUES (?, ?)", [("store_id", key.store_id), ("wrapped_key", key.wrap(master))]
-        )
-
-
-def _open_key(database: Database, key_source: KeySource) -> tuple[str, DataKey]:
-    with database.reading() as connection:
-        meta = dict(connection.execute("SELECT name, value FROM meta"))
-    if not {"store_id", "wrapped_key"} <= meta.keys():
-        raise StoreCorruptError(f"the store {database.path} has lost its key entry; restore a backup")
-    return unwrap(meta["wrapped_key"], meta["store_id"], key_source.keys(), database.path)
+    def snapshot(self) -> tuple[bytes, DataKey, datetime]:
+        """Return the whole file as of one moment, the key to what is encrypted in it, and the time."""
+        with self._database.reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                return connection.serialize(), self._opened.key, self._clock.utc()
+            finally:
+                connection.execute("COMMIT")
