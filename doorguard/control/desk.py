@@ -150,7 +150,7 @@ class Desk:
         assert isinstance(args, EnrollArgs)
         if args.model_id != self._model_id:
             raise ModelMismatchError(
-                f"the encodings are {args.model_id}'s, the door uses {self._model_id}; enrol with this release"
+                f"encodings of {args.model_id}, but the door uses {self._model_id}; enrol with this release"
             )
         encodings = tuple(validate_encoding(np.frombuffer(raw, "<f4")) for raw in args.raw_encodings())
         new = NewTemplates(args.name, args.consent, encodings, add=args.add, force=args.force)
