@@ -55,10 +55,10 @@ class FileKeys:
         key = secrets.token_bytes(KEY_BYTES)
         try:
             _write_new(self.file, key.hex().encode() + b"\n")
-        except FileExistsError as error:
-            raise StoreKeyError(f"{self.file} is there already and is never overwritten") from error
         except OSError as error:
-            raise StoreKeyError(f"cannot write the key file {self.file}: {error.strerror}") from error
+            raise StoreKeyError(
+                f"cannot make the key file {self.file}: {error.strerror}; one that is there is never replaced"
+            ) from error
         return f"key file {self.file}", key
 
 
@@ -71,9 +71,11 @@ def _collect(found: dict[str, bytes], file: Path, what: str, *, forbidden: int) 
         raise NotAllowedError(f"{what} {file} belongs to another user; run with sudo") from error
     except OSError as error:
         raise StoreKeyError(f"cannot read the {what} {file}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as stream:
-        _check_private(os.fstat(stream.fileno()), file, what, forbidden)
-        text = stream.read(4 * KEY_BYTES).strip()
+    try:
+        _check_private(os.fstat(descriptor), file, what, forbidden)
+        text = os.read(descriptor, 4 * KEY_BYTES)
+    finally:
+        os.close(descriptor)
     try:
         key = bytes.fromhex(text.decode("ascii"))
     except ValueError:
