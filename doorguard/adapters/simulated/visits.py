@@ -43,11 +43,10 @@ class Walker:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """How the light behaves: it falls from 1 to `low` and back `cycles` times a visit, plus a flicker."""
+    """How the light behaves: it falls from 1 to `low` and back `cycles` times a visit."""
 
     low: float = 1.0
     cycles: float = 1.0
-    warmth: float = 0.0
 
     def gain(self, share: float) -> float:
         """Brightness at `share` (0 to 1) of the visit, 1 being the backdrop's own."""
@@ -132,7 +131,7 @@ RESIDENT = _resident("A resident comes home", _SPEAKER)
 LINGERER = Visit(
     "A stranger tries again and again",
     (Walker("biden-2010", _approach(0.03, 0.27, 5.4), sway_px=8.0),),
-    7.8,
+    8.0,
     Expected.DENIED,
 )
 CHANGING_LIGHT = _resident(
