@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from doorguard.errors import StoreCorruptError, StoreError, StoreTooNewError
@@ -11,7 +11,7 @@ from doorguard.errors import StoreCorruptError, StoreError, StoreTooNewError
 APPLICATION_ID = 0x646F6F72
 """`door` in ASCII; in the file's header it tells our database from another program's."""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+MIGRATIONS: Sequence[Iterable[str]] = (
     (
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
         """CREATE TABLE residents (
@@ -37,8 +37,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 """Each entry is one version's statements. An entry that was released is never changed, only followed."""
 
-Migrations = Sequence[Sequence[str]]
-
 
 def version_of(connection: sqlite3.Connection) -> int:
     """Return how many migrations the file has seen."""
@@ -50,7 +48,7 @@ def is_fresh(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is None
 
 
-def check(connection: sqlite3.Connection, path: Path, migrations: Migrations = MIGRATIONS) -> None:
+def check(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse another program's file, a newer release's and a damaged one.
 
     Only the small tables are read through here, for start-up time; damage among the events shows when they
@@ -65,10 +63,10 @@ def check(connection: sqlite3.Connection, path: Path, migrations: Migrations = M
         return
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise StoreCorruptError(f"{path} is no doorguard store; move it away or name another state folder")
-    if version_of(connection) > len(migrations):
+    if version_of(connection) > len(MIGRATIONS):
         raise StoreTooNewError(
             f"the store {path} is of version {version_of(connection)}, newer than this release knows "
-            f"({len(migrations)}); install the newer doorguard"
+            f"({len(MIGRATIONS)}); install the newer doorguard"
         )
     for table in ("meta", "residents", "templates"):
         finding = connection.execute(f"PRAGMA quick_check('{table}')").fetchone()[0]
@@ -76,13 +74,13 @@ def check(connection: sqlite3.Connection, path: Path, migrations: Migrations = M
             raise StoreCorruptError(f"the store {path} is damaged ({finding}); restore a backup")
 
 
-def migrate(connection: sqlite3.Connection, migrations: Migrations = MIGRATIONS) -> None:
+def migrate(connection: sqlite3.Connection) -> None:
     """Apply what is missing, inside the caller's transaction: all of it happens or none."""
-    for statements in migrations[version_of(connection) :]:
+    for statements in MIGRATIONS[version_of(connection) :]:
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
 def require_current(connection: sqlite3.Connection, path: Path) -> None:
