@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import cv2
 
+from doorguard.adapters.camera.quiet import silent_opencv
 from doorguard.errors import CameraError
 
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
@@ -136,7 +134,7 @@ def open_stream(address: Address) -> cv2.VideoCapture:
         reason = error.strerror or "no answer"
         raise CameraError(f"the camera at {address} cannot be reached: {reason}") from None
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MS]
-    with _silent_libraries():
+    with silent_opencv():
         capture = cv2.VideoCapture(address.url, cv2.CAP_FFMPEG, limits)
     if capture.isOpened():
         return capture
@@ -144,22 +142,3 @@ def open_stream(address: Address) -> cv2.VideoCapture:
     raise CameraError(
         f"the camera at {address} answered but gave no picture; check user name, password file and path"
     )
-
-
-@contextmanager
-def _silent_libraries() -> Iterator[None]:
-    """Keep OpenCV and FFmpeg from writing to standard error, which would take the URL along.
-
-    OpenCV logs the file name it tries when its debugging is switched on, and FFmpeg's log goes wherever its
-    level says. FFmpeg's level is read once, when OpenCV first uses it, hence from the environment; OpenCV's
-    is put back afterwards. The back end is named by the caller because others log what they were given.
-    """
-    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"
-    os.environ.pop("OPENCV_FFMPEG_DEBUG", None)
-    logging_of: Any = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
-    before = logging_of.getLogLevel()
-    logging_of.setLogLevel(0)
-    try:
-        yield
-    finally:
-        logging_of.setLogLevel(before)

@@ -10,7 +10,6 @@ from typing import Any
 
 from doorguard.adapters.camera.metering import FaceMeter, focus_controls
 from doorguard.adapters.camera.pixels import (
-    Rectangle,
     check_native,
     largest_inside,
     native_region,
@@ -60,7 +59,6 @@ class Picamera2Source:
         self._enums: Any = None
         self._sequence = 0
         self._wait_s = FIRST_FRAME_S
-        self._crop: Rectangle | None = None
         self._meter = FaceMeter(settings)
 
     def open(self) -> None:
@@ -101,7 +99,6 @@ class Picamera2Source:
         camera.configure(configuration)
         self._cut_region(camera)
         self._meter.restart(camera.camera_controls, self._enums)
-        self._crop = None
         camera.start()
         self._wait_s = FIRST_FRAME_S
 
@@ -156,13 +153,12 @@ class Picamera2Source:
         try:
             native = check_native(request.make_array("main"))
             metadata = request.get_metadata()
+            controls = self._meter.controls(metadata.get("ScalerCrop"), self._clock.monotonic())
+            if controls:
+                camera.set_controls(controls)  # travels with the request that is released next
         finally:
             request.release()
         captured_s = self._stamp(metadata.get("SensorTimestamp"))
-        self._crop = metadata.get("ScalerCrop", self._crop)
-        controls = self._meter.controls(self._crop, self._clock.monotonic())
-        if controls:
-            camera.set_controls(controls)
         image = self.to_rgb(native)
         frame = Frame(image, captured_s, self._sequence)
         self._sequence += 1
@@ -180,8 +176,8 @@ class Picamera2Source:
         captured_s = stamp_ns * 1e-9
         if abs(now_s - captured_s) > STAMP_ERROR_MAX_S:
             raise CameraError(
-                f"the camera's clock is {now_s - captured_s:+.1f} s off the system's, {STAMP_ERROR_MAX_S:g} s "
-                "at most allowed: a frame's age cannot be told"
+                f"the camera's clock is {now_s - captured_s:+.1f} s off the system's, and only "
+                f"{STAMP_ERROR_MAX_S:g} s are allowed: a frame's age cannot be told"
             )
         return captured_s
 

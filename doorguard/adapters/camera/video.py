@@ -10,6 +10,7 @@ import cv2
 
 from doorguard.adapters.camera.network import Address, open_stream
 from doorguard.adapters.camera.pixels import check_native, crop, native_region, shrink_to_fit, upright_rgb
+from doorguard.adapters.camera.quiet import silent_opencv
 from doorguard.config import CameraSettings
 from doorguard.core.model import Box, Frame, Image
 from doorguard.errors import CameraError
@@ -144,7 +145,8 @@ def _open_device(settings: CameraSettings) -> cv2.VideoCapture:
         os.environ.setdefault(name, value)
     target = int(source) if source.isdigit() else source
     backend = cv2.CAP_V4L2 if Path("/sys/class/video4linux").exists() or "/dev/" in source else cv2.CAP_ANY
-    capture = cv2.VideoCapture(target, backend)
+    with silent_opencv():
+        capture = cv2.VideoCapture(target, backend)
     if not capture.isOpened():
         capture.release()
         raise CameraError(
@@ -166,7 +168,8 @@ def _open_file(path: Path) -> cv2.VideoCapture:
         raise CameraError(
             f"there is no video file {path}; camera.source names a camera number, a URL or a file"
         )
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    with silent_opencv():
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         capture.release()
         raise CameraError(f"{path} is no video file that OpenCV can read")
