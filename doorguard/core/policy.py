@@ -5,10 +5,12 @@ The rules
 1. **Evidence.** A frame counts when it is fresh (at most `frame_age_max_s` old, newer than every frame
    before it), shows a face worth encoding, and its distances are numbers. It speaks for the nearest
    resident when `D <= tau` and the second resident is at least `margin` farther away (`core.attempt`).
-2. **Attempt.** At most n counting frames of one visitor within `window_s` of the first. The k-th frame that
-   speaks for the same resident grants at once. It is denied as soon as k is out of reach or time is up.
-3. **Visit.** One track is one visit. When the visitor leaves or is replaced, the attempt in progress is
-   denied. `attempts_per_visit` attempts, then the door pauses until he has left.
+2. **Attempt.** At most n (`frames`) counting frames of one visitor within `window_s` of the first. The k-th
+   (`agree`) that speaks for the same resident grants at once. It is denied as soon as k is out of reach or
+   time is up.
+3. **Visit.** One track is one visit. When the visitor is replaced, or out of sight for more than
+   `track_gap_s`, the attempt in progress is denied. After `attempts_per_visit` attempts the door pauses
+   until he has left.
 4. **Pace.** After a denied attempt no new one begins for `attempt_gap_s`, whoever stands there.
 5. **Not twice.** A resident who was let in is not granted again for `regrant_s` and until the strike has
    relocked; his face then begins no attempt. Another resident may be let in meanwhile.
