@@ -110,7 +110,7 @@ class OpenCvSource:
                 raise CameraError(f"{self._name()} stopped delivering; check its cable or network")
             now_s = self._clock.monotonic()
             if now_s >= self._due_s - EARLY_SHARE * self._period_s:
-                self._due_s = max(self._due_s + self._period_s, now_s)
+                self._due_s = max(self._due_s, now_s) + self._period_s
                 return now_s
 
     def _decode(self, capture: cv2.VideoCapture) -> Image:
