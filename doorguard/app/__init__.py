@@ -1,0 +1,42 @@
+"""The composition root: everything is built here from the settings, started in order, stopped in reverse."""
+
+from doorguard.app.build import (
+    build_camera,
+    build_strike,
+    build_vision,
+    load_settings_at,
+    open_store,
+    threshold_table,
+)
+from doorguard.app.commands import (
+    carry_out,
+    encode_photo,
+    identify_photo,
+    promise,
+    restore_backup,
+    save_picture,
+    write_backup,
+)
+from doorguard.app.service import Daemon, Resources, assemble, run_daemon
+from doorguard.daemon.roster import match_rules
+
+__all__ = [
+    "Daemon",
+    "Resources",
+    "assemble",
+    "build_camera",
+    "build_strike",
+    "build_vision",
+    "carry_out",
+    "encode_photo",
+    "identify_photo",
+    "load_settings_at",
+    "match_rules",
+    "open_store",
+    "promise",
+    "restore_backup",
+    "run_daemon",
+    "save_picture",
+    "threshold_table",
+    "write_backup",
+]

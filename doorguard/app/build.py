@@ -1,0 +1,80 @@
+"""Build each part from the settings. Libraries that are heavy or hardware's are loaded only by their part."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from doorguard.adapters.clock import SystemClock
+from doorguard.config import Settings, load_settings
+from doorguard.core.threshold import ThresholdTable
+from doorguard.errors import NotAllowedError
+from doorguard.places import Places
+from doorguard.ports import Clock, FrameSource
+from doorguard.strike.controller import StrikeController
+
+if TYPE_CHECKING:
+    from doorguard.adapters.store import Store
+    from doorguard.vision.pipeline import FacePipeline
+
+
+def load_settings_at(places: Places) -> Settings:
+    """Read the installation's settings.
+
+    Raises
+    ------
+    NotAllowedError : they are the machine's and may not be read by whoever asks.
+    ConfigError : they cannot be used; lists every problem.
+
+    """
+    if places.system and places.config is not None and not os.access(places.config, os.R_OK):
+        raise NotAllowedError(
+            f"{places.config} may not be read by you; this machine has doorguard: run with sudo"
+        )
+    return load_settings(places.config)
+
+
+def build_vision(settings: Settings) -> FacePipeline:
+    """Load the models; raises `ModelError`."""
+    from doorguard.vision.pipeline import FacePipeline
+
+    return FacePipeline.open(settings)
+
+
+def threshold_table(vision: FacePipeline) -> ThresholdTable:
+    """Return the encoder's tau table; raises `ModelError`."""
+    return ThresholdTable(vision.profile.tau)
+
+
+def build_camera(settings: Settings, clock: Clock) -> FrameSource:
+    """Make the camera the settings name, without opening it; raises `CameraError`."""
+    camera = settings.camera
+    if camera.kind == "simulated":
+        from doorguard.adapters.simulated.camera import make_simulated_camera
+
+        return make_simulated_camera(camera, clock)
+    from doorguard.adapters.camera import FolderSource, OpenCvSource, Picamera2Source
+
+    if camera.kind == "picamera2":
+        return Picamera2Source(camera, clock)
+    return OpenCvSource(camera, clock) if camera.kind == "opencv" else FolderSource(camera, clock)
+
+
+def build_strike(settings: Settings, clock: Clock) -> StrikeController:
+    """Claim the strike's line, inactive; raises `StrikeError`."""
+    if settings.strike.kind == "gpio":
+        from doorguard.adapters.gpio import GpioLine
+
+        return StrikeController(GpioLine(settings.strike), clock)
+    from doorguard.adapters.simulated.line import SimulatedLine
+
+    return StrikeController(SimulatedLine(clock), clock)
+
+
+def open_store(places: Places, *, write: bool, clock: Clock | None = None) -> Store:
+    """Open the installation's store; raises `StoreError`, `NotAllowedError`."""
+    from doorguard.adapters.keys import FileKeys
+    from doorguard.adapters.store import Store
+
+    keys = FileKeys.from_environ(places.key, os.environ)
+    return Store.open(places.store, keys, clock=clock or SystemClock(), write=write)

@@ -1,0 +1,134 @@
+"""What the commands need besides the daemon: changes without one, photographs, backups, the promise."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from doorguard.adapters.clock import SystemClock
+from doorguard.adapters.systemd import boot_id
+from doorguard.app.build import build_vision, open_store, threshold_table
+from doorguard.config import Settings
+from doorguard.control.client import call, daemon_running
+from doorguard.control.desk import Desk
+from doorguard.control.protocol import ANSWER_WITHIN_S, Channel, Peer, Request
+from doorguard.control.verbs import check_request
+from doorguard.core.model import Encoding, EventKind, Image, ResidentId
+from doorguard.core.promise import Promise
+from doorguard.core.threshold import ThresholdTable, door_threshold
+from doorguard.daemon.events import EventStamp
+from doorguard.daemon.roster import load_roster, match_rules
+from doorguard.errors import ModelError
+from doorguard.places import Places
+
+if TYPE_CHECKING:
+    from doorguard.adapters.store import Store
+    from doorguard.stills import IdentifyAnswer
+    from doorguard.vision.pipeline import FacePipeline
+
+
+def carry_out(
+    places: Places, settings: Settings, verb: str, arguments: Mapping[str, object]
+) -> dict[str, Any]:
+    """Have one verb carried out by the daemon if it runs, else here on the locked store.
+
+    Raises `DoorguardError` of whatever class refused it.
+    """
+    if daemon_running(places):
+        return call(places.control_socket, verb, arguments)
+    args = check_request(verb, arguments, Channel.CONTROL)
+    peer = Peer(os.getuid(), os.getpid())
+    request = Request(verb, args, peer, Channel.CONTROL, time.monotonic() + ANSWER_WITHIN_S)
+    with open_store(places, write=True) as store:
+        return _desk(settings, store).handle(request)
+
+
+def _desk(settings: Settings, store: Store) -> Desk:
+    """Return a desk that writes each event before it answers."""
+    from doorguard.vision.profile import shipped_profile
+
+    profile = shipped_profile(settings.vision.encoder)
+    stamp = EventStamp(SystemClock(), settings.door.name, boot_id())
+
+    def record(kind: EventKind, detail: Mapping[str, object], resident_id: ResidentId | None) -> None:
+        store.append(stamp.make(kind, detail, resident_id))
+
+    limit = lookalike_distance_sq(settings, ThresholdTable(profile.tau))
+    return Desk(store, record, model_id=profile.model_id, lookalike_distance_sq=limit)
+
+
+def lookalike_distance_sq(settings: Settings, table: ThresholdTable) -> float:
+    """Return D below which two residents count as too alike; raises `ConfigError`."""
+    return table.at(settings.enrollment.lookalike_fmr, templates=1).tau
+
+
+def promise(settings: Settings, templates: int, *, strangers_a_day: float) -> Promise:
+    """Return what tau promises with so many enabled templates; raises `ConfigError`, `ModelError`."""
+    from doorguard.vision.profile import shipped_profile
+
+    rules = match_rules(settings)
+    table = ThresholdTable(shipped_profile(settings.vision.encoder).tau)
+    threshold = door_threshold(table, rules, templates)
+    return Promise(threshold, rules, settings.decision.attempts_per_visit, strangers_a_day)
+
+
+def encode_photo(vision: FacePipeline, photo: Path, *, largest: bool) -> Encoding:
+    """Return the encoding of the face in a photograph; raises what `vision.photo.encode_photo` does."""
+    from doorguard.vision.photo import encode_photo as encode
+
+    encoding = encode(vision, photo, largest=largest).observation.encoding
+    if encoding is None:
+        raise ModelError(f"{photo}: the encoder gave nothing for a face that passed the quality gate")
+    return encoding
+
+
+def identify_photo(settings: Settings, vision: FacePipeline, store: Store, photo: Path) -> IdentifyAnswer:
+    """Find the resident a photograph shows, compared with the templates the door compares with."""
+    from doorguard.stills import identify
+
+    table, rules = threshold_table(vision), match_rules(settings)
+    gallery = load_roster(store, vision.model_id, table, rules).gallery
+    return identify(vision, gallery, table, rules, photo)
+
+
+def save_picture(path: Path, picture: Image) -> None:
+    """Write a picture as PNG."""
+    from doorguard.vision.draw import save_png
+
+    save_png(path, picture)
+
+
+def write_backup(places: Places, file: Path, passphrase: str) -> None:
+    """Write the whole store, its key included, sealed with a passphrase; raises `StoreError`."""
+    from doorguard.adapters.store import backup
+
+    with open_store(places, write=False) as store:
+        backup(store, file, passphrase)
+
+
+def restore_backup(places: Places, settings: Settings, file: Path, passphrase: str) -> int:
+    """Replace the store by a backup that passes the self-test; return how many residents it holds.
+
+    Raises `StoreError`, `ModelError`; the old store then stays as it was.
+    """
+    from doorguard.adapters.keys import FileKeys
+    from doorguard.adapters.store import Target, restore
+
+    vision = build_vision(settings)
+    target = Target(
+        places.store,
+        FileKeys.from_environ(places.key, os.environ),
+        SystemClock(),
+        settings.door.name,
+        boot_id(),
+    )
+
+    def self_test(store: Store) -> None:
+        roster = load_roster(store, vision.model_id, threshold_table(vision), match_rules(settings))
+        if roster.closed:
+            raise ModelError(f"the backup was not restored: {roster.closed}")
+
+    return restore(file, passphrase, target, self_test).residents
