@@ -125,7 +125,8 @@ def erase(connection: sqlite3.Connection, resident_ids: Collection[ResidentId], 
     """Delete residents so that no byte of them stays in the file.
 
     `secure_delete` zeroes a deleted cell and a freed page, but not the copy of a cell that SQLite leaves
-    behind in a page's gap when it moves the cell to a neighbour. So both tables are emptied whole, which
+    behind in a page's gap when it moves the cell to a neighbour (measured with SQLite 3.40: 63 of 74,569
+    names of random histories stayed in the file). So both tables are emptied whole, which
     zeroes all their pages, and those who stay are written afresh.
     """
     staying = [row for row in connection.execute("SELECT * FROM residents") if row[0] not in resident_ids]
