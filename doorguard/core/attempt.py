@@ -1,61 +1,36 @@
-"""One visit and its attempts: at most n frames in one window, of which k must match one resident."""
+"""One visit and its attempts: at most n frames in one window, of which k must match one resident.
+
+Rule 2 of `core.policy`.
+"""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Container
 from dataclasses import dataclass, field
 
 from doorguard.core.decision import FrameVerdict, Look, PolicyRules, Reason
-from doorguard.core.model import Comparison, ResidentId, Threshold
-
-NO_SEQUENCE = -1
-"""Below the number of every frame."""
-
-
-def judge(
-    comparison: Comparison, threshold: Threshold, *, margin: float, cooling: Container[ResidentId]
-) -> Reason:
-    """Return whether one frame speaks for its nearest resident (`match`), or why it does not.
-
-    `D <= tau` with the boundary included, and the second resident at least `margin` farther away. Every
-    test is put so that a value that is not a number fails it.
-    """
-    if comparison.nearest_id is None or not 0 <= comparison.distance_sq <= threshold.tau:
-        return Reason.NO_MATCH
-    if not comparison.second_distance_sq - comparison.distance_sq >= margin:
-        return Reason.AMBIGUOUS
-    if comparison.nearest_id in cooling:
-        return Reason.COOLING_DOWN
-    return Reason.MATCH
-
-
-def is_number(comparison: Comparison) -> bool:
-    """Whether both distances can be ordered; infinity (nobody to compare with) can."""
-    return not (math.isnan(comparison.distance_sq) or math.isnan(comparison.second_distance_sq))
+from doorguard.core.evidence import LONG_AGO_S
+from doorguard.core.model import Comparison, ResidentId
 
 
 @dataclass(slots=True)
 class Visit:
-    """One track. It outlives a short absence, so that stepping aside does not refill the attempts.
+    """One track. It outlives an absence, so that stepping aside does not refill the attempts.
 
     Parameters
     ----------
     track_id : the visitor.
     seen_s : when he was last looked at.
-    present : whether he is there.
+    present : whether he is there and the one whom the door looks at.
     attempts : how many he has used up.
-    last_sequence : number of his last fresh frame.
     granted_id : as whom he was let in last.
 
     """
 
     track_id: int
-    seen_s: float
-    present: bool = True
+    seen_s: float = LONG_AGO_S
+    present: bool = False
     attempts: int = 0
-    last_sequence: int = NO_SEQUENCE
     granted_id: ResidentId | None = None
 
 

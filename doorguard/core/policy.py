@@ -4,7 +4,7 @@ The rules
 ---------
 1. **Evidence.** A frame counts when it is fresh (at most `frame_age_max_s` old, newer than every frame
    before it), shows a face worth encoding, and its distances are numbers. It speaks for the nearest
-   resident when `D <= tau` and the second resident is at least `margin` farther away (`core.attempt`).
+   resident when `D <= tau` and the second resident is at least `margin` farther away (`core.evidence`).
 2. **Attempt.** At most n (`frames`) counting frames of one visitor within `window_s` of the first. The k-th
    (`agree`) that speaks for the same resident grants at once. It is denied as soon as k is out of reach or
    time is up.
@@ -36,11 +36,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from doorguard.core.attempt import NO_SEQUENCE, Attempt, Visit, is_number, judge
+from doorguard.core.attempt import Attempt, Visit
 from doorguard.core.decision import (
-    NOT_COMPARABLE,
-    REPEATED,
-    STALE,
     Decision,
     FrameVerdict,
     Look,
@@ -49,6 +46,7 @@ from doorguard.core.decision import (
     Reason,
     State,
 )
+from doorguard.core.evidence import LONG_AGO_S, Evidence, judge
 from doorguard.core.model import Comparison, Grant, ResidentId, Threshold
 from doorguard.errors import UsageError
 
@@ -64,8 +62,9 @@ __all__ = [
     "manual_grant",
 ]
 
-LONG_AGO_S = float("-inf")
 NO_TRACK = -1
+VISITS_REMEMBERED = 64
+"""Far more than faces fit into one picture; two who take turns in front do not refill their attempts."""
 INTERRUPTIONS = frozenset({Reason.TRACK_BROKEN, Reason.CAMERA_LOST, Reason.STOPPING})
 
 
@@ -86,11 +85,12 @@ class Policy:
         self.state = State.IDLE
         self.last_decision: Decision | None = None
         self._rules = rules
+        self._evidence = Evidence(rules)
         self._threshold: Threshold | None = None
         self._why_shut = Reason.NO_THRESHOLD
-        self._visit = Visit(NO_TRACK, LONG_AGO_S, present=False)
+        self._visit = Visit(NO_TRACK)
+        self._visits: dict[int, Visit] = {}
         self._attempt: Attempt | None = None
-        self._last_captured_s = LONG_AGO_S
         self._next_attempt_s = LONG_AGO_S
         self._granted_s: dict[ResidentId, float] = {}
         self._awaits_relock = False
@@ -168,28 +168,32 @@ class Policy:
 
     def _follow_visitor(self, look: Look | None, now_s: float) -> Decision | None:
         """Begin, continue or end the visit (rule 3)."""
-        visit = self._visit
         if look is None:
-            still_there = now_s - visit.seen_s <= self._rules.track_gap_s
+            still_there = now_s - self._visit.seen_s <= self._rules.track_gap_s
             return None if still_there else self._interrupt(Reason.TRACK_BROKEN, now_s)
-        if look.track_id == visit.track_id:
-            visit.present, visit.seen_s = True, now_s
-            return None
-        decision = self._interrupt(Reason.TRACK_BROKEN, now_s)
-        self._visit = Visit(look.track_id, now_s)
+        decision = None
+        if look.track_id != self._visit.track_id:
+            decision = self._interrupt(Reason.TRACK_BROKEN, now_s)
+            self._visit = self._visits.pop(look.track_id, Visit(look.track_id))
+            self._visits[look.track_id] = self._visit
+            if len(self._visits) > VISITS_REMEMBERED:
+                del self._visits[next(iter(self._visits))]
+        self._visit.present, self._visit.seen_s = True, now_s
         return decision
 
     def _interrupt(self, reason: Reason, now_s: float) -> Decision | None:
         self._visit.present = False
-        self._visit.last_sequence = NO_SEQUENCE
+        self._evidence.renumber()
         return None if self._attempt is None else self._deny(self._attempt, reason, now_s)
 
     # What the frame says.
 
     def _weigh(self, look: Look, now_s: float) -> Decision | None:
         """Add a look to the attempt, beginning one where that is allowed, and end it if that decides it."""
-        comparison = self._evidence(look, now_s)
+        comparison, lacks = self._evidence.take(look, now_s)
         if comparison is None:
+            if self._attempt is not None:
+                self._attempt.skipped.update(lacks)
             return None
         if self._attempt is not None and self._attempt.over(look.captured_s):
             return self._deny(self._attempt, self._attempt.shortfall, now_s)
@@ -201,21 +205,6 @@ class Policy:
         if (winner := attempt.winner) is not None:
             return self._grant(attempt, winner, now_s)
         return self._deny(attempt, attempt.shortfall, now_s) if attempt.hopeless else None
-
-    def _evidence(self, look: Look, now_s: float) -> Comparison | None:
-        """Return the look's comparison if it counts (rule 1); if not, note why."""
-        visit, why = self._visit, look.faults or (NOT_COMPARABLE,)
-        if not 0 <= now_s - look.captured_s <= self._rules.frame_age_max_s:
-            why = (STALE,)
-        elif not (look.sequence > visit.last_sequence and look.captured_s > self._last_captured_s):
-            why = (REPEATED,)
-        else:
-            visit.last_sequence, self._last_captured_s = look.sequence, look.captured_s
-            if look.comparison is not None and not look.faults and is_number(look.comparison):
-                return look.comparison
-        if self._attempt is not None:
-            self._attempt.skipped.update(why)
-        return None
 
     def _judge(self, comparison: Comparison) -> Reason:
         if self._threshold is None:

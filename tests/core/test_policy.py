@@ -263,6 +263,25 @@ def test_visit_that_used_up_its_attempts_pauses_until_the_visitor_has_left() -> 
     assert door.looks(*[MATCHES_ANN] * 3)[0].outcome == Outcome.GRANTED
 
 
+def test_visit_two_who_take_turns_do_not_refill_their_attempts() -> None:
+    door = Doorstep(attempt_gap_s=0.0)
+    tried: list[int] = []
+    for turn in range(12):
+        door.track_id = 1 + turn % 2
+        tried += [each.track_id for each in door.looks(*[STRANGER] * 3)]
+    assert sorted(tried) == [1, 1, 1, 2, 2, 2]
+
+
+def test_visit_is_forgotten_after_many_others() -> None:
+    door = Doorstep(attempt_gap_s=0.0)
+    door.looks(*[STRANGER] * 9)
+    for _ in range(policy.VISITS_REMEMBERED):
+        door.next_visitor()
+        door.look(None)
+    door.track_id = 1
+    assert door.looks(*[STRANGER] * 3)[0].attempt == 1
+
+
 # 4. Pace
 
 

@@ -108,6 +108,8 @@ class AnyDay(RuleBasedStateMachine):
         self.now_s += pause_s
         self.sequence += ahead
         look = Look(self.track_id, self.sequence, self.now_s - late_s, comparison, None, faults, {})
+        if self.shown and self.shown[-1].look.track_id != self.track_id:
+            self.forget_frames()
         self.shown.append(Shown(look, self.now_s, self.threshold, self.residents))
         self.step(look)
 
@@ -120,11 +122,13 @@ class AnyDay(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.1, 0.6, 3.0, 16.0]))
     def nobody(self, seconds: float) -> None:
         self.now_s += seconds
+        if self.shown and self.now_s - self.shown[-1].now_s > self.rules.track_gap_s:
+            self.forget_frames()
         self.step(None)
 
-    @rule()
-    def next_visitor(self) -> None:
-        self.track_id += 1
+    @rule(track_id=st.integers(1, 4))
+    def somebody_else(self, track_id: int) -> None:
+        self.track_id = track_id
 
     @rule()
     def relock(self) -> None:
@@ -151,6 +155,10 @@ class AnyDay(RuleBasedStateMachine):
     @rule(reason=st.sampled_from([Reason.CAMERA_LOST, Reason.STOPPING]))
     def abort(self, reason: Reason) -> None:
         self.note(self.policy.abort(reason, self.now_s))
+        self.forget_frames()
+
+    def forget_frames(self) -> None:
+        """The track is broken: no frame shown until now may count from here on."""
         self.forgotten_at = dict.fromkeys((ANN, BEN), len(self.shown))
 
     def step(self, look: Look | None) -> None:
