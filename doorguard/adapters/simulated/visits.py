@@ -59,7 +59,7 @@ class Visit:
 
     Parameters
     ----------
-    title : what happens, for people.
+    title : what happens, for people, in about 26 characters.
     walkers : who is in the picture.
     duration_s : seconds from the first waypoint's picture to the empty door.
     expected : what the door should do.
@@ -129,16 +129,14 @@ _SITTER = Walker("obama-2010", _approach(-0.03, 0.28, 2.2))
 NOBODY = Visit("Nobody", (), 1.0, Expected.NOTHING)
 RESIDENT = _resident("A resident comes home", _SPEAKER)
 LINGERER = Visit(
-    "A stranger tries again and again",
+    "A stranger keeps trying",
     (Walker("biden-2010", _approach(0.03, 0.27, 5.4), sway_px=8.0),),
     8.0,
     Expected.DENIED,
 )
-CHANGING_LIGHT = _resident(
-    "A resident while the light comes and goes", _SITTER, light=Light(low=0.5, cycles=1.5)
-)
+CHANGING_LIGHT = _resident("The light comes and goes", _SITTER, light=Light(low=0.5, cycles=1.5))
 PASSER_BY = Visit(
-    "The same resident walks past, far away",
+    "Walking past, far away",
     (Walker("obama-2010", ((0.0, -0.72, 0.40, 0.108), (3.4, 0.72, 0.39, 0.108)), sway_px=1.0),),
     3.4,
     Expected.NOTHING,
@@ -150,7 +148,7 @@ STRANGER = Visit(
     Expected.DENIED,
 )
 COMPANY = Visit(
-    "She is a resident now; a stranger stands behind her",
+    "Enrolled now, with company",
     (
         Walker("biden-2010", ((0.0, 0.36, 0.36, 0.10), (1.6, 0.34, 0.36, 0.135), (4.4, 0.36, 0.36, 0.13))),
         Walker("collins", _approach(-0.14, 0.22, 2.0)),
@@ -159,19 +157,19 @@ COMPANY = Visit(
     Expected.GRANTED,
     "collins",
 )
-POOR_CAMERA = _resident("A resident, camera noisy and out of focus", _SPEAKER, noise=9.0, blur_px=1.0)
+POOR_CAMERA = _resident("A noisy, blurred camera", _SPEAKER, noise=9.0, blur_px=1.0)
 SIDE_BY_SIDE = Visit(
     "Two residents side by side",
     (
-        Walker("collins", _approach(0.33, 0.165, 2.2)),
-        Walker("obama-2010", _approach(-0.27, 0.24, 2.2)),
+        Walker("obama-2010", _approach(0.34, 0.16, 2.2)),
+        Walker("collins", _approach(-0.2, 0.22, 2.2)),
     ),
     4.6,
     Expected.GRANTED,
-    "obama",
+    "collins",
 )
 DISABLED = Visit(
-    "The first resident, disabled a moment ago",
+    "Disabled a moment ago",
     (Walker("obama-2010", _approach(-0.03, 0.28, 1.8)),),
     4.2,
     Expected.DENIED,
@@ -179,9 +177,12 @@ DISABLED = Visit(
 
 DEMO_SCRIPT = Script(
     (
-        RESIDENT, LINGERER, CHANGING_LIGHT, PASSER_BY, STRANGER,
-        COMPANY, POOR_CAMERA, SIDE_BY_SIDE, DISABLED,
+        RESIDENT, LINGERER, CHANGING_LIGHT, STRANGER, COMPANY,
+        POOR_CAMERA, PASSER_BY, SIDE_BY_SIDE, DISABLED,
     )
 )  # fmt: skip
+"""Expects the first person to be a resident from the start, the second from `COMPANY` on, and the first to be
+disabled before `DISABLED`. Nobody who should be let in comes again within the default `decision.regrant_s`.
+"""
 STILL_SCRIPT = Script((), pause_s=3600.0)
 """Nobody comes for an hour."""

@@ -1,0 +1,1 @@
+"""The demo: the daemon itself, real models and real photographs, before a simulated door."""

@@ -1,0 +1,214 @@
+"""Play the script: in real time on a screen, or as fast as the machine goes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from doorguard.adapters.clock import SystemClock
+from doorguard.adapters.simulated.camera import SimulatedCamera
+from doorguard.adapters.simulated.clock import ManualClock
+from doorguard.adapters.simulated.visits import DEMO_SCRIPT, Script
+from doorguard.app import (
+    Daemon,
+    Resources,
+    assemble,
+    build_strike,
+    build_vision,
+    carry_out,
+    open_store,
+    run_daemon,
+)
+from doorguard.config import Settings
+from doorguard.control.protocol import ANSWER_WITHIN_S, Channel, Peer, Request
+from doorguard.control.verbs import check_request
+from doorguard.daemon.loop import run_lockstep
+from doorguard.demo.hush import hushed
+from doorguard.demo.results import VisitResult, attempts_in_log
+from doorguard.demo.screen import draw, outcome_words, table_of
+from doorguard.demo.show import Show
+from doorguard.demo.stage import Onlooker, enrolments, temporary_places
+from doorguard.errors import DoorguardError
+from doorguard.places import Places
+
+REFRESH_S = 0.12
+"""A screen is drawn this often: fluent, and the drawing costs a tenth of a core."""
+
+MIN_SIZE = (80, 24)
+PICTURE_SIZE = (96, 29)
+DISAGREES = 1
+INTERRUPTED = 130
+
+WELCOME = (
+    "The doorguard daemon itself, with its real models, before a simulated camera and strike.\n"
+    "Barack is enrolled from one photograph and comes as two others; strangers come too.\n"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """How to play.
+
+    Parameters
+    ----------
+    settings : in force; the demo is made for the defaults.
+    fast : on a clock that does not wait, without a screen.
+    picture : where to write a picture of the screen and the table, as SVG.
+    script : who comes.
+
+    """
+
+    settings: Settings
+    fast: bool = False
+    picture: Path | None = None
+    script: Script = DEMO_SCRIPT
+
+
+def play(options: DemoOptions, console: Console) -> int:
+    """Play to the end, print the table, and return 0 only when every visit was decided as expected.
+
+    Raises
+    ------
+    DoorguardError : the daemon refused to start, or a resident could not be made.
+
+    """
+    console.print(WELCOME, highlight=False)
+    with temporary_places() as places:
+        with hushed() as troubles:
+            show = (_play_fast if options.fast else _play_live)(options, places, console)
+        results, told = _read_log(show, places)
+    console.print(table_of(results))
+    for line in (*troubles, told):
+        console.print(line, highlight=False, markup=False)
+    if options.picture is not None:
+        _save_picture(options.picture, show, results)
+    if not show.finished:
+        console.print("stopped before the end")
+        return INTERRUPTED
+    wrong = sum(not result.agrees for result in results)
+    console.print(f"{len(results) - wrong} of {len(results)} visits decided as expected", highlight=False)
+    return DISAGREES if wrong else 0
+
+
+def _play_live(options: DemoOptions, places: Places, console: Console) -> Show:
+    """Run the daemon on this thread and the screen on another; Ctrl-C ends both."""
+    settings, clock = options.settings, SystemClock()
+    camera = SimulatedCamera(options.script, clock, settings.camera)
+    onlooker = Onlooker(camera)
+    act = partial(carry_out, places, settings)
+    show = Show(camera, onlooker, clock, act=act, enrolments=enrolments(settings))
+    show.enroll("obama")
+    with _Screen(show, console) as screen:
+        run_daemon(settings, places, source=onlooker, on_view=show.follow)
+    if screen.failure is not None:
+        raise screen.failure
+    return show
+
+
+class _Screen:
+    """A thread that gives the cues and draws, or, where it cannot draw, tells each visit in a line."""
+
+    def __init__(self, show: Show, console: Console) -> None:
+        self.failure: DoorguardError | None = None
+        self._show, self._console = show, console
+        self._told = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="doorguard-demo", daemon=True)
+
+    def __enter__(self) -> _Screen:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(2.0)
+
+    def _run(self) -> None:
+        if not can_draw(self._console):
+            self._repeat(self._tell)
+            return
+        with Live(console=self._console, screen=True, auto_refresh=False) as live:
+            self._repeat(lambda: live.update(draw(self._show.moment(), self._console.size), refresh=True))
+
+    def _repeat(self, show_it: Callable[[], None]) -> None:
+        while not self._over.wait(REFRESH_S):
+            try:
+                self._show.give_cues()
+            except DoorguardError as error:
+                self.failure = error
+                return
+            show_it()
+
+    def _tell(self) -> None:
+        """Print each visit once it is over."""
+        while self._told < self._show.ended_visits:
+            result = self._show.results()[self._told]
+            said = outcome_words(result) or "no attempt"
+            self._console.print(f"{result.visit.title}: {said}", highlight=False)
+            self._told += 1
+
+
+def can_draw(console: Console) -> bool:
+    """Whether the terminal is large enough and shows colours and block characters."""
+    width, height = console.size
+    fits = width >= MIN_SIZE[0] and height >= MIN_SIZE[1]
+    return console.is_terminal and fits and console.color_system is not None and console.encoding == "utf-8"
+
+
+def _play_fast(options: DemoOptions, places: Places, console: Console) -> Show:
+    """Take every frame of the script in turn on a clock that jumps from one to the next."""
+    settings, clock = options.settings, ManualClock()
+    camera = SimulatedCamera(options.script, clock, settings.camera)
+    onlooker = Onlooker(camera)
+    strike = build_strike(settings, clock)
+    try:
+        with open_store(places, write=True, clock=clock) as store:
+            resources = Resources(build_vision(settings), store, strike, clock, onlooker.meter)
+            daemon = assemble(settings, resources)
+            act = partial(_execute, daemon)
+            show = Show(camera, onlooker, clock, act=act, enrolments=enrolments(settings))
+            show.enroll("obama")
+            with console.status("playing as fast as it goes"):
+                run_lockstep(onlooker, daemon.guard, daemon.recorder, on_view=show.follow_and_cue)
+    finally:
+        strike.close()
+    return show
+
+
+def _execute(daemon: Daemon, verb: str, arguments: Mapping[str, object]) -> Mapping[str, Any]:
+    """Carry a verb out between two frames, as the control socket would."""
+    args = check_request(verb, arguments, Channel.CONTROL)
+    peer = Peer(os.getuid(), os.getpid())
+    deadline_s = time.monotonic() + ANSWER_WITHIN_S
+    return daemon.commands.execute(Request(verb, args, peer, Channel.CONTROL, deadline_s))
+
+
+def _read_log(show: Show, places: Places) -> tuple[list[VisitResult], str]:
+    """Read the attempts back from the audit log: what it holds is what counts."""
+    with open_store(places, write=False) as store:
+        events = list(store.events())
+        names = {person.resident_id: person.name for person in store.residents()}
+        report = store.verify()
+    attempts = attempts_in_log(events, names)
+    chain = "its chain is intact" if report.ok else f"ITS CHAIN IS BROKEN: {report.what}"
+    return show.results(attempts), f"read from the audit log: {len(attempts)} attempts; {chain}"
+
+
+def _save_picture(file: Path, show: Show, results: list[VisitResult]) -> None:
+    """Write what the screen looked like and the table as SVG."""
+    width, _ = PICTURE_SIZE
+    paper = Console(width=width, record=True, file=StringIO(), force_terminal=True, color_system="truecolor")
+    if show.keepsake is not None:
+        paper.print(draw(show.keepsake, PICTURE_SIZE))
+    paper.print(table_of(results))
+    paper.save_svg(str(file), title="doorguard demo")
