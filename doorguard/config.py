@@ -8,6 +8,7 @@ key is an error, never ignored: a misspelt rule must not vanish.
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,9 @@ from doorguard.errors import ConfigError
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 MAX_CONFIG_BYTES = 256 * 1024
+_PASSWORD_IN_URL = re.compile(r"[\w+.-]+://[^/@:\[]*:(?!\d+(?:/|$)).*@")
+"""scheme://user:anything@host; `host:554/path@home` is a port and a path."""
+
 HARD_CAP_S = 30.0
 """Longest pulse of the strike in seconds, whatever any file or request says (also `core.door`)."""
 
@@ -65,6 +69,16 @@ class CameraSettings(_KindSection):
         if width <= 0 or height <= 0 or left + width > 1 + 1e-9 or top + height > 1 + 1e-9:
             raise ValueError("give left, top, width, height as fractions that stay inside the picture")
         return value
+
+    @model_validator(mode="after")
+    def _password_in_its_file(self) -> CameraSettings:
+        # A check of the whole section: one of the field would repeat the value, password and all.
+        if _PASSWORD_IN_URL.match(self.source):
+            raise ValueError(
+                "source holds a password; leave only the user name there and name a file that holds the "
+                "password in password_file"
+            )
+        return self
 
 
 class StrikeSettings(_KindSection):

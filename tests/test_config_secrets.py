@@ -1,0 +1,43 @@
+"""A camera's password must not stand in the settings, nor in the message that says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from doorguard.config import parse_settings
+from doorguard.errors import ConfigError
+
+
+def camera(source: str) -> bytes:
+    return f"camera: {{kind: opencv, source: '{source}'}}".encode()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://admin:hunter2@10.0.0.5/live",
+        "rtsp://admin:hunter2/slash@10.0.0.5/live",
+        "rtsp://:hunter2@10.0.0.5/live",
+        "rtsp://admin:123456@10.0.0.5:554/live",
+        "http://admin:hunter2@[fe80::1]/x",
+    ],
+)
+def test_source_with_password_is_refused_and_not_repeated(source: str) -> None:
+    with pytest.raises(ConfigError, match="password_file") as caught:
+        parse_settings(camera(source), origin="test")
+    assert "hunter2" not in str(caught.value)
+    assert "123456" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "0",
+        "film.avi",
+        "rtsp://admin@10.0.0.5:554/live",
+        "rtsp://10.0.0.5:554/at@home",
+        "http://[fe80::1]:80/x",
+    ],
+)
+def test_source_without_password_is_taken(source: str) -> None:
+    assert parse_settings(camera(source), origin="test").camera.source == source
