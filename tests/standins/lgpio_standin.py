@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 
 
-class error(Exception):  # noqa: N801  lgpio's name
+class error(Exception):
     def __init__(self, value: str) -> None:
         self.value = value
 
@@ -51,13 +51,13 @@ class LgpioStandin(types.ModuleType):
         self._check("chip close")
         self.open_chips.remove(handle)
 
-    def gpio_claim_input(self, handle: int, gpio: int, lFlags: int = 0) -> None:  # noqa: N803
+    def gpio_claim_input(self, handle: int, gpio: int, lFlags: int = 0) -> None:
         self._check("claim input")
         assert handle in self.open_chips
         self._outputs.pop(gpio, None)
         self.history.append(("claim input", lFlags))
 
-    def gpio_claim_output(self, handle: int, gpio: int, level: int = 0, lFlags: int = 0) -> None:  # noqa: N803
+    def gpio_claim_output(self, handle: int, gpio: int, level: int = 0, lFlags: int = 0) -> None:
         self._check("claim output")
         assert handle in self.open_chips
         self._outputs[gpio] = level
