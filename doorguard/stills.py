@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from doorguard.core.gallery import Gallery
+from doorguard.core.gallery import Gallery, distance_sq
 from doorguard.core.model import Comparison, Encoding, Image, ModelId, Threshold
 from doorguard.core.threshold import MatchRules, ThresholdTable, door_threshold, pair_threshold
 from doorguard.ports import Vision
@@ -79,12 +79,6 @@ class IdentifyAnswer:
         distance = "no residents" if nearest is None else f"D {nearest:.3f}  tau {self.threshold.tau:.3f}"
         verdict = name if self.matched and name else f"nobody ({self.reason.replace('_', ' ')})"
         return _marked(self.photo, (distance, verdict), self.matched)
-
-
-def distance_sq(left: Encoding, right: Encoding) -> float:
-    """Return `D = ||f(x1) - f(x2)||²`, 0 to 4, accumulated in float64."""
-    difference = left.astype(np.float64) - right.astype(np.float64)
-    return float(difference @ difference)
 
 
 def verify(vision: Vision, table: ThresholdTable, rules: MatchRules, photos: tuple[Path, Path]) -> PairAnswer:

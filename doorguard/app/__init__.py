@@ -10,6 +10,7 @@ from doorguard.app.build import (
 )
 from doorguard.app.commands import (
     carry_out,
+    check_camera,
     encode_photo,
     identify_photo,
     promise,
@@ -18,6 +19,8 @@ from doorguard.app.commands import (
     write_backup,
 )
 from doorguard.app.service import Daemon, Resources, assemble, run_daemon
+from doorguard.control.client import daemon_running
+from doorguard.control.protocol import rebuild_error
 from doorguard.daemon.roster import match_rules
 
 __all__ = [
@@ -28,12 +31,15 @@ __all__ = [
     "build_strike",
     "build_vision",
     "carry_out",
+    "check_camera",
+    "daemon_running",
     "encode_photo",
     "identify_photo",
     "load_settings_at",
     "match_rules",
     "open_store",
     "promise",
+    "rebuild_error",
     "restore_backup",
     "run_daemon",
     "save_picture",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from doorguard.adapters.clock import SystemClock
 from doorguard.adapters.systemd import boot_id
-from doorguard.app.build import build_vision, open_store, threshold_table
+from doorguard.app.build import build_camera, build_vision, open_store, threshold_table
 from doorguard.config import Settings
 from doorguard.control.client import call, daemon_running
 from doorguard.control.desk import Desk
@@ -26,6 +26,7 @@ from doorguard.places import Places
 
 if TYPE_CHECKING:
     from doorguard.adapters.store import Store
+    from doorguard.daemon.camera_check import CameraReport
     from doorguard.stills import IdentifyAnswer
     from doorguard.vision.pipeline import FacePipeline
 
@@ -92,6 +93,14 @@ def identify_photo(settings: Settings, vision: FacePipeline, store: Store, photo
     table, rules = threshold_table(vision), match_rules(settings)
     gallery = load_roster(store, vision.model_id, table, rules).gallery
     return identify(vision, gallery, table, rules, photo)
+
+
+def check_camera(settings: Settings, vision: FacePipeline) -> CameraReport:
+    """Watch the configured camera for some seconds; raises `CameraError`."""
+    from doorguard.daemon.camera_check import check_camera as check
+
+    clock = SystemClock()
+    return check(build_camera(settings, clock), vision, settings, clock)
 
 
 def save_picture(path: Path, picture: Image) -> None:

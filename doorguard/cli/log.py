@@ -12,6 +12,7 @@ import typer
 
 from doorguard.cli.session import session_of
 from doorguard.cli.tell import event_as_json, event_line, explain_event
+from doorguard.core.audit import format_checkpoint, parse_checkpoint
 from doorguard.core.model import StoredEvent
 from doorguard.errors import StoreCorruptError, UsageError
 
@@ -78,17 +79,18 @@ def verify(
     ] = None,
 ) -> None:
     """Check every link of the event chain; names the first row that was changed."""
+    kept = parse_checkpoint(head) if head is not None else None
     with session_of(context).reading() as store:
-        report = store.verify(head)
+        report = store.verify(kept)
     if not report.ok:
         raise StoreCorruptError(
             f"audit chain: {report.what}; keep a copy of the store before you do anything else"
         )
-    typer.echo(f"audit chain whole: {report.rows} rows" + (f", head {report.head}" if report.head else ""))
+    typer.echo(f"audit chain whole: {report.rows} rows, head {format_checkpoint(report.head)}")
 
 
 @audit.command()
 def checkpoint(context: typer.Context) -> None:
     """Print the chain's head; keep it elsewhere, so that a cut-off tail shows."""
     with session_of(context).reading() as store:
-        typer.echo(store.head())
+        typer.echo(format_checkpoint(store.head()))

@@ -11,7 +11,6 @@ import typer
 
 from doorguard import __version__
 from doorguard.cli import camera, door, log, people, photos, safe, settings
-from doorguard.cli import demo as demo_command
 from doorguard.errors import DoorguardError
 
 app = typer.Typer(
@@ -22,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (people, photos, door, log, safe, settings, camera, demo_command):
+for part in (people, photos, door, log, safe, settings, camera):
     part.register(app)
 
 

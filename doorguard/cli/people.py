@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,13 +48,12 @@ def enroll(
     if camera:
         from doorguard.cli.live import follow
 
-        follow(session, "enroll", wanted)
+        resident = follow(session, "enroll", wanted)
     else:
         resident = _enroll_photos(session, photos or [], wanted, largest=largest)
-        count = resident["templates"]
-        typer.echo(
-            f"{resident['name']} enrolled, {count} template{'s' if count != 1 else ''}, {_consent(resident)}"
-        )
+    count = resident["templates"]
+    plural = "" if count == 1 else "s"
+    typer.echo(f"{resident['name']} enrolled, {count} template{plural}, {_consent(resident)}")
     session.say_where()
 
 
@@ -72,12 +71,12 @@ def _enroll_photos(
 @residents.command("list")
 def list_residents(context: typer.Context, as_json: Json = False) -> None:
     """List every resident."""
-    from doorguard.cli.show import print_json, resident_as_json, resident_table
+    from doorguard.cli.show import print_json, resident_table
 
     with session_of(context).reading() as store:
         people = store.residents()
     if as_json:
-        print_json([resident_as_json(person) for person in people])
+        print_json([person.as_json() for person in people])
     elif people:
         resident_table(people)
     else:
@@ -87,10 +86,10 @@ def list_residents(context: typer.Context, as_json: Json = False) -> None:
 @residents.command()
 def show(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Show everything held on one resident."""
-    from doorguard.cli.show import print_json, resident_as_json
+    from doorguard.cli.show import print_json
 
     with session_of(context).reading() as store:
-        facts = resident_as_json(store.find(name))
+        facts = store.find(name).as_json()
     if as_json:
         print_json(facts)
     else:
@@ -101,9 +100,10 @@ def show(context: typer.Context, name: Name, as_json: Json = False) -> None:
 @residents.command()
 def check(context: typer.Context, name: Name) -> None:
     """Watch one visit at the door and print D to everybody."""
-    from doorguard.cli.live import follow
+    from doorguard.cli.live import follow, print_distances
 
-    follow(session_of(context), "check", {"name": name})
+    session = session_of(context)
+    print_distances(session, follow(session, "check", {"name": name}), name)
 
 
 @residents.command()
@@ -147,5 +147,5 @@ def _change(context: typer.Context, verb: str, done: str, **arguments: Any) -> N
     session.say_where()
 
 
-def _consent(resident: dict[str, Any]) -> str:
+def _consent(resident: Mapping[str, Any]) -> str:
     return f"consent: {resident.get('consent') or 'none recorded'}"

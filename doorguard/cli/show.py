@@ -18,20 +18,6 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def resident_as_json(resident: Resident) -> dict[str, object]:
-    """Everything held on one resident, except the templates' numbers."""
-    agreed = resident.consent_utc
-    return {
-        "id": resident.resident_id,
-        "name": resident.name,
-        "enabled": resident.enabled,
-        "templates": resident.templates,
-        "created": resident.created_utc.isoformat(timespec="seconds"),
-        "consent": resident.consent,
-        "consent_at": agreed.isoformat(timespec="seconds") if agreed else None,
-    }
-
-
 def resident_table(people: Iterable[Resident]) -> None:
     """Print residents, one row each."""
     table = Table(box=None, pad_edge=False)

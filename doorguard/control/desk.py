@@ -9,7 +9,7 @@ import numpy as np
 
 from doorguard.control.protocol import Request
 from doorguard.control.verbs import EnrollArgs, ListArgs, RenameArgs, ResidentArgs
-from doorguard.core.enrollment import check_name, find_lookalike, validate_encoding
+from doorguard.core.enrollment import check_name, find_lookalike, find_odd_pair, validate_encoding
 from doorguard.core.gallery import Gallery
 from doorguard.core.model import Encoding, EventKind, ModelId, Resident, ResidentId
 from doorguard.errors import (
@@ -17,6 +17,7 @@ from doorguard.errors import (
     LookalikeError,
     ModelMismatchError,
     NameTakenError,
+    PoorQualityError,
     UnknownResidentError,
 )
 from doorguard.ports import TemplateStore
@@ -66,7 +67,7 @@ class Desk:
         self._lookalike_distance_sq = lookalike_distance_sq
         self._handlers: Mapping[str, Callable[[Request], dict[str, object]]] = {
             "residents_list": self._list,
-            "residents_show": lambda request: describe(self._found(request)),
+            "residents_show": lambda request: self._found(request).as_json(),
             "enroll": self._enroll,
             "rename": self._rename,
             "remove": self._remove,
@@ -101,10 +102,12 @@ class Desk:
         ------
         UsageError : the name cannot be used.
         NameTakenError, UnknownResidentError : the resident exists, or with `add` does not.
+        PoorQualityError : the encodings, and those the resident has, are not one person's.
         LookalikeError : too close to another resident.
 
         """
         owner = self._owner(new)
+        self._refuse_two_people(new, owner)
         close = self._lookalike(new, owner)
         templates = [(self._model_id, encoding) for encoding in new.encodings]
         if owner is None:
@@ -128,6 +131,22 @@ class Desk:
         if any(resident.name.casefold() == name.casefold() for resident in self._store.residents()):
             raise NameTakenError(f"{name} is enrolled already; give --add to add a template, or another name")
         return None
+
+    def _refuse_two_people(self, new: NewTemplates, owner: Resident | None) -> None:
+        """Refuse photographs of two people under one name, unless forced: the second would get in."""
+        held = [
+            template.encoding
+            for template in self._store.templates(enabled_only=False)
+            if owner is not None
+            and (template.resident_id, template.model_id) == (owner.resident_id, self._model_id)
+        ]
+        odd = find_odd_pair([*new.encodings, *held], limit_distance_sq=self._lookalike_distance_sq)
+        if odd is not None and not new.force:
+            what = "a new and a stored" if odd[1] >= len(new.encodings) else "two of the new"
+            raise PoorQualityError(
+                f"{new.name}: {what} picture do not look like the same person: D {odd[2]:.3f}, at most "
+                f"{self._lookalike_distance_sq:.3f} wanted; take better photos, or give --force"
+            )
 
     def _lookalike(self, new: NewTemplates, owner: Resident | None) -> tuple[ResidentId, float] | None:
         """Return the nearest other resident if too close and forced; raises `LookalikeError` otherwise."""
@@ -154,7 +173,7 @@ class Desk:
             )
         encodings = tuple(validate_encoding(np.frombuffer(raw, "<f4")) for raw in args.raw_encodings())
         new = NewTemplates(args.name, args.consent, encodings, add=args.add, force=args.force)
-        return describe(self.enroll(new, request.peer.actor))
+        return self.enroll(new, request.peer.actor).as_json()
 
     def _list(self, request: Request) -> dict[str, object]:
         args = request.args
@@ -168,7 +187,7 @@ class Desk:
             start = ids.index(ResidentId(args.after)) + 1
         page = everybody[start : start + args.limit]
         return {
-            "residents": [describe(resident) for resident in page],
+            "residents": [resident.as_json() for resident in page],
             "more": start + len(page) < len(everybody),
         }
 
@@ -178,7 +197,7 @@ class Desk:
         found = self._store.find(args.name)
         resident = self._store.rename(found.resident_id, check_name(args.new_name))
         self._record(EventKind.RENAMED, {"actor": request.peer.actor}, resident.resident_id)
-        return describe(resident)
+        return resident.as_json()
 
     def _remove(self, request: Request) -> dict[str, object]:
         resident = self._found(request)
@@ -187,7 +206,7 @@ class Desk:
         finally:  # the store may report pages it could not erase yet of a resident who is gone
             if all(other.resident_id != resident.resident_id for other in self._store.residents()):
                 self._record(EventKind.REMOVED, {"actor": request.peer.actor}, resident.resident_id)
-        return describe(resident)
+        return resident.as_json()
 
     def _set_enabled(self, request: Request, enabled: bool) -> dict[str, object]:
         """Enable or disable; where that is so already, nothing is written."""
@@ -196,23 +215,9 @@ class Desk:
             resident = self._store.set_enabled(resident.resident_id, enabled)
             kind = EventKind.ENABLED if enabled else EventKind.DISABLED
             self._record(kind, {"actor": request.peer.actor}, resident.resident_id)
-        return describe(resident)
+        return resident.as_json()
 
     def _found(self, request: Request) -> Resident:
         args = request.args
         assert isinstance(args, ResidentArgs)
         return self._store.find(args.name)
-
-
-def describe(resident: Resident) -> dict[str, object]:
-    """Everything held on one resident but the templates' numbers, as JSON values; times are UTC."""
-    agreed = resident.consent_utc
-    return {
-        "id": resident.resident_id,
-        "name": resident.name,
-        "enabled": resident.enabled,
-        "templates": resident.templates,
-        "created": resident.created_utc.isoformat(timespec="seconds"),
-        "consent": resident.consent,
-        "consent_at": agreed.isoformat(timespec="seconds") if agreed else None,
-    }

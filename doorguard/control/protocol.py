@@ -115,14 +115,14 @@ def decode_reply(line: bytes) -> dict[str, Any]:
         return dict(message["result"])
     error = message.get("error")
     if message.get("ok") is False and isinstance(error, dict):
-        _raise_rebuilt(error)
+        raise rebuild_error(error)
     raise ControlError("the daemon's answer is not one this release understands; restart the daemon")
 
 
-def _raise_rebuilt(error: Mapping[str, object]) -> NoReturn:
-    """Raise the class of that name from `doorguard.errors`; any other name becomes `ControlError`."""
+def rebuild_error(error: Mapping[str, object]) -> DoorguardError:
+    """Return an error of the class it had in the daemon; a class unknown here becomes `ControlError`."""
     kind = _ERROR_CLASSES.get(str(error.get("type")), ControlError)
-    raise kind(str(error.get("message", "the daemon gave no reason"))[:MAX_MESSAGE_CHARS])
+    return kind(str(error.get("message", "the daemon gave no reason"))[:MAX_MESSAGE_CHARS])
 
 
 def _to_line(message: Mapping[str, object], what: str) -> bytes:

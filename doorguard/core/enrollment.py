@@ -6,12 +6,13 @@ import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from doorguard.core.gallery import Gallery, encoding_fault
+from doorguard.core.gallery import Gallery, distance_sq, encoding_fault
 from doorguard.core.model import Encoding, Quality, ResidentId
 from doorguard.errors import UsageError
 
@@ -105,6 +106,26 @@ def find_lookalike(
     return nearest[1], nearest[0]
 
 
+def find_odd_pair(
+    encodings: Sequence[Encoding], *, limit_distance_sq: float
+) -> tuple[int, int, float] | None:
+    """Return the two encodings farthest apart and D, if `D > limit_distance_sq`; None for one encoding.
+
+    Photographs given for one person that lie farther apart than nearly all pairs of one person do show two
+    people, and the second would get in under the first one's name.
+    """
+    farthest = max(
+        (
+            (distance_sq(left, right), first, second)
+            for (first, left), (second, right) in combinations(enumerate(encodings), 2)
+        ),
+        default=None,
+    )
+    if farthest is None or farthest[0] <= limit_distance_sq:
+        return None
+    return farthest[1], farthest[2], farthest[0]
+
+
 class LivePoses:
     """Chooses the templates of a live enrolment: one person, first straight, then turned a little each way.
 
@@ -171,8 +192,7 @@ class LivePoses:
     def _same_person(self, encoding: Encoding) -> bool:
         if not self._encodings:
             return True
-        difference = encoding.astype(np.float64) - self._encodings[0].astype(np.float64)
-        return float(difference @ difference) <= self._tau
+        return distance_sq(encoding, self._encodings[0]) <= self._tau
 
     def _tells_something_new(self, pose: tuple[float, float]) -> bool:
         if not self._poses:

@@ -48,6 +48,12 @@ class TemplateFault:
     reason: str
 
 
+def distance_sq(left: Encoding, right: Encoding) -> float:
+    """Return `D = ||left - right||²` by its definition, in float64; 0 to 4 for unit vectors `(128,)`."""
+    difference = left.astype(np.float64) - right.astype(np.float64)
+    return float(difference @ difference)
+
+
 def encoding_fault(encoding: NDArray[np.float32]) -> str | None:
     """Return why an array is no encoding (`wrong_length`, `not_finite`, `not_unit`), None if it is one."""
     if encoding.shape != (ENCODING_DIM,):

@@ -1,8 +1,7 @@
 """The words of the method as types: boxes, frames, faces, observations, comparisons, residents.
 
 Conventions. Pixels are (x, y) with x to the right and y down, origin at the top-left corner of the
-frame, float. Colour images are `(height, width, 3)` uint8 **RGB**; a camera that delivers another order
-is converted in its adapter and nowhere else. Seconds ending in `_s` are monotonic unless the name says
+frame, float. Colour images are `(height, width, 3)` uint8 **RGB**; a camera's adapter converts. Seconds ending in `_s` are monotonic unless the name says
 `utc`. `distance_sq` is the squared L2 distance `D(x1, x2) = ||f(x1) - f(x2)||²`, 0 to 4, lower is closer.
 """
 
@@ -73,7 +72,6 @@ class Frame:
     image : RGB, uint8, `(height, width, 3)`.
     captured_s : monotonic seconds at which the frame was exposed, or read where that is unknown.
     sequence : counts up by one per frame of one source; never reused while the source is open.
-
     """
 
     image: Image = field(repr=False)
@@ -91,7 +89,6 @@ class Detection:
     score : 0 to 1, after weighted non-maximum suppression.
     keypoints : `(6, 2)` float32 frame pixels: image-left eye, image-right eye, nose tip, mouth centre,
         image-left ear, image-right ear.
-
     """
 
     box: Box
@@ -107,7 +104,6 @@ class Mesh:
     ----------
     points : `(468, 3)` float32; z grows away from the camera, in pixels of the same scale.
     presence : 0 to 1, sigmoid of the network's "there is a face".
-
     """
 
     points: Points = field(repr=False)
@@ -135,12 +131,12 @@ class Quality:
     Parameters
     ----------
     face_px : width of the face in pixels, between the mesh's outermost cheek points (234 and 454).
-    sharpness : variance of the Laplacian of the aligned 112 px crop's luma, grey levels squared.
+    sharpness : fine detail of the aligned crop's luma in the direction that has least of it, relative to its
+        contrast; no unit, 0 upwards (`vision.quality.sharpness`).
     luma : mean luma of the aligned crop, 0 to 255.
     yaw_deg, pitch_deg, roll_deg : head pose from the mesh; 0 is frontal. Positive yaw: the nose points
         to the image's right. Positive pitch: up. Positive roll: clockwise in the image.
     inside : share of the mesh's points that lie inside the frame, 0 to 1.
-
     """
 
     face_px: float
@@ -182,6 +178,19 @@ class Resident:
     consent_utc: datetime | None = None
     templates: int = 0
 
+    def as_json(self) -> dict[str, object]:
+        """Everything held on one resident but the templates' numbers; times are UTC."""
+        agreed = self.consent_utc
+        return {
+            "id": self.resident_id,
+            "name": self.name,
+            "enabled": self.enabled,
+            "templates": self.templates,
+            "created": self.created_utc.isoformat(timespec="seconds"),
+            "consent": self.consent,
+            "consent_at": agreed.isoformat(timespec="seconds") if agreed else None,
+        }
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
@@ -219,7 +228,6 @@ class Threshold:
     fnmr : share of genuine comparisons above tau in the calibration data; None when unknown.
     kind : `measured`, `extrapolated` (from the profile's table) or `fixed` (set by hand).
     templates : enabled templates T it was derived for.
-
     """
 
     tau: float
@@ -239,7 +247,6 @@ class Grant:
     reason : `face`, or what the person who released by hand gave as reason.
     actor : `door` for a face, else who released by hand (`uid 1000 pid 77`).
     issued_s : monotonic seconds; a strike refuses a grant older than two seconds.
-
     """
 
     resident_id: ResidentId | None
@@ -273,10 +280,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, before the store gives it a number and a place in the chain.
-
-    `detail` holds JSON values only: no name, no encoding, no picture. `resident_id` may be None.
-    """
+    """Something that happened; `detail` holds JSON values only: no name, no encoding, no picture."""
 
     kind: EventKind
     at_utc: datetime

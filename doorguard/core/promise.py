@@ -66,11 +66,11 @@ class Promise:
         origin = "set by hand, not derived from the target" if threshold.kind == FIXED else threshold.kind
         count = f"{threshold.templates} enabled template{'' if threshold.templates == 1 else 's'}"
         lines = [f"tau {threshold.tau:.4f} ({origin}) for {count}"]
-        if threshold.fmr is None or self.wrong_openings_a_year is None:
+        if self.per_attempt is None or self.wrong_openings_a_year is None:
             lines.append("this tau lies outside the model's table: nothing is promised about strangers")
             return "\n".join(lines)
         lines.append(f"FMR {threshold.fmr:.2e} per comparison, FNMR {threshold.fnmr:.1%} per frame")
-        lines.append(f"an unrelated stranger gets in at most {self.per_attempt:.1e} times per attempt")
+        lines.append(f"an unrelated stranger gets in on at most 1 of {1 / self.per_attempt:,.0f} attempts")
         lines.append(
             f"at {self.strangers_a_day:g} strangers a day, each trying {self.attempts_per_visit} times:"
             f" at most {self.wrong_openings_a_year:.1f} wrong openings a year"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from doorguard.control.desk import Desk, NewTemplates, describe
+from doorguard.control.desk import Desk, NewTemplates
 from doorguard.control.protocol import Peer, Request
 from doorguard.control.verbs import VERBS, LiveArgs, LiveStartArgs, UnlockArgs
 from doorguard.core.enrollment import check_name
@@ -35,7 +35,7 @@ class LiveEnrollment:
     def enroll(self, args: LiveStartArgs, encodings: Sequence[Encoding], peer: Peer) -> Mapping[str, object]:
         """Store what the session took; raises `DoorguardError`."""
         new = NewTemplates(args.name, args.consent, tuple(encodings), add=args.add, force=args.force)
-        return describe(self.desk.enroll(new, peer.actor))
+        return self.desk.enroll(new, peer.actor).as_json()
 
 
 class Commands:
