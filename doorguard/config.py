@@ -30,7 +30,13 @@ HARD_CAP_S = 30.0
 class Section(BaseModel):
     """A group of settings: frozen, no unknown keys, no infinities, no silent coercion from text."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        str_strip_whitespace=True,
+        hide_input_in_errors=True,  # a traceback must not print a section that holds a password
+    )
 
 
 class _KindSection(Section):
@@ -121,10 +127,10 @@ class DecisionSettings(Section):
 class QualitySettings(Section):
     """What a face must show before it is encoded."""
 
-    face_px_min: float = Field(default=60.0, ge=20.0, le=1000.0)
-    sharpness_min: float = Field(default=40.0, ge=0.0, le=10000.0)
-    luma_min: float = Field(default=40.0, ge=0.0, le=255.0)
-    luma_max: float = Field(default=225.0, ge=0.0, le=255.0)
+    face_px_min: float = Field(default=50.0, ge=20.0, le=1000.0)
+    sharpness_min: float = Field(default=20.0, ge=0.0, le=10000.0)
+    luma_min: float = Field(default=30.0, ge=0.0, le=255.0)
+    luma_max: float = Field(default=200.0, ge=0.0, le=255.0)
     yaw_max_deg: float = Field(default=35.0, ge=5.0, le=90.0)
     pitch_max_deg: float = Field(default=30.0, ge=5.0, le=90.0)
     roll_max_deg: float = Field(default=40.0, ge=5.0, le=180.0)
@@ -143,7 +149,7 @@ class VisionSettings(Section):
     encoder: str = Field(default="facenet-ir-128-int8-1", pattern=r"^[A-Za-z0-9._-]+$")
     threads: int = Field(default=1, ge=1, le=16)
     detector_score_min: float = Field(default=0.5, ge=0.1, le=0.99)
-    mesh_presence_min: float = Field(default=0.5, ge=0.0, le=0.99)
+    mesh_presence_min: float = Field(default=0.95, ge=0.0, le=0.99)
 
 
 class MotionSettings(Section):

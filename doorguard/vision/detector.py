@@ -127,6 +127,14 @@ def weighted_nms(
     return faces
 
 
+def moved(detection: Detection, left: float, top: float) -> Detection:
+    """Return a detection found in a part of a picture, in the whole picture's pixels."""
+    box = detection.box
+    keypoints = detection.keypoints + np.array((left, top), np.float32)
+    keypoints.setflags(write=False)
+    return Detection(Box(box.x + left, box.y + top, box.width, box.height), detection.score, keypoints)
+
+
 def _iou(one: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return intersection over union of one box with many, by their first four columns."""
     overlap = np.minimum(one[2:4], rows[:, 2:4]) - np.maximum(one[:2], rows[:, :2])

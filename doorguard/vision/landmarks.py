@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from doorguard.core.alignment import alignment_points
 from doorguard.core.model import Detection, Image, Mesh
 from doorguard.errors import ModelError
 from doorguard.vision.interpreter import Interpreter
@@ -18,9 +19,12 @@ from doorguard.vision.profile import MESH_POINTS
 from doorguard.vision.warp import cut, invert
 
 INPUT_SIDE = 192
+LEFT_CHEEK, RIGHT_CHEEK, FOREHEAD, CHIN = 234, 454, 10, 152
 _ROOM = 1.5
 """Side of the square given to the network over the longer side of the detector's box."""
 _SIDE_MAX_PX = 1e6
+_SHARED_POINTS = ((33, 133), (362, 263), (1,), (13, 14))
+"""What the detector's first four key points (eyes, nose tip, mouth) are on the mesh."""
 
 
 class Landmarks:
@@ -56,6 +60,26 @@ class Landmarks:
             return None
         points.setflags(write=False)
         return Mesh(points, 1.0 / (1.0 + math.exp(-max(-100.0, min(100.0, value)))))
+
+
+def disagreement(mesh: Mesh, detection: Detection) -> float:
+    """Return how far apart detector and mesh see eyes, nose and mouth: the worst of the four, face widths.
+
+    Two networks that look at the same upright face agree to 0.05 (median). Each of them invents an upright
+    face where an upside-down one is; they rarely invent the same.
+    """
+    seen = alignment_points(mesh.points, _SHARED_POINTS)
+    apart = np.sqrt(((seen - detection.keypoints[:4]) ** 2).sum(axis=1).max())
+    return float(apart) / max(face_width(mesh), 1e-6)
+
+
+def face_width(mesh: Mesh) -> float:
+    """Return the distance between the outermost cheek points in pixels, depth included.
+
+    With depth, a head that turns does not seem to shrink.
+    """
+    x, y, z = (mesh.points[RIGHT_CHEEK] - mesh.points[LEFT_CHEEK]).tolist()
+    return math.sqrt(x * x + y * y + z * z)
 
 
 def crop_matrix(detection: Detection) -> NDArray[np.float64] | None:

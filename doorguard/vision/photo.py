@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from doorguard.core.model import Box, Detection, Image, Observation, QualityFault
 from doorguard.errors import NoFaceError, PoorQualityError, SeveralFacesError
 from doorguard.ports import Vision
+from doorguard.vision.detector import moved
 from doorguard.vision.images import load_image
 
 TILE_SIDES_PX = (384, 1152, 3456)
@@ -115,9 +114,7 @@ def _detect_in_tile(vision: Vision, image: Image, tile: Box) -> Iterator[Detecti
             and (box.y + box.height <= height or top + height == image.shape[0])
         )
         if whole:
-            moved = replace(box, x=box.x + left, y=box.y + top)
-            corner = np.array((left, top), np.float32)
-            yield Detection(moved, found.score, found.keypoints + corner)
+            yield moved(found, left, top)
 
 
 def merge(candidates: Sequence[Detection]) -> list[Detection]:

@@ -18,13 +18,24 @@ from doorguard.core.model import (
     Observation,
     QualityFault,
 )
-from doorguard.vision.detector import Detector
+from doorguard.vision.detector import Detector, moved
 from doorguard.vision.encoder import Encoder
 from doorguard.vision.interpreter import Interpreter, Runtime, open_interpreter
-from doorguard.vision.landmarks import Landmarks
+from doorguard.vision.landmarks import Landmarks, disagreement
 from doorguard.vision.profile import DETECTOR, LANDMARKS, ModelProfile, shipped_profile, verify_digest
 from doorguard.vision.quality import explain_fault, faults, measure
 from doorguard.vision.warp import cut
+
+_COARSE = 0.2
+"""A face smaller than this share of the picture's longer side is looked at again, from near by: above it,
+detector and mesh agree on 99.7 % of faces, at 0.15 on 94 %."""
+_SURROUNDINGS = 3.0
+"""Side of what the second look sees, over the side of the face's box."""
+_SAME_FACE_IOU = 0.3
+_DISAGREEMENT_MAX = 0.15
+"""Face widths by which detector and mesh may differ: with a presence of 0.95 it passes 99.9 % of lfw-dev's
+faces, 99.5 % of them leaning by 45 degrees, and 7 % of them upside down. That matters because upside-down
+faces resemble each other: of pairs of strangers 21 % lie within tau at FMR 1e-4."""
 
 
 class FacePipeline:
@@ -71,14 +82,17 @@ class FacePipeline:
     def observe(self, image: Image, detection: Detection) -> Observation:
         """Mesh, align, measure and, when the quality gate passes, encode one face. Never raises on pixels.
 
-        The `detect` stage reported is that of the last `detect` call.
+        The `detect` stage reported is that of the last `detect` call, and of a second look at a small face.
         """
         stages = {"detect": self._detect_ms}
         began = perf_counter()
-        mesh = self._landmarks.locate(image, detection)
+        close = self._second_look(image, detection)
+        stages["detect"] += _ms_since(began)
+        began = perf_counter()
+        mesh = self._landmarks.locate(image, close)
         stages["landmarks"] = _ms_since(began)
         began = perf_counter()
-        crop = None if mesh is None or mesh.presence < self._presence_min else self._align(image, mesh)
+        crop = None if mesh is None or not self._is_face(mesh, close) else self._align(image, mesh)
         stages["align"] = _ms_since(began)
         if mesh is None or crop is None:
             return Observation(detection, None, None, (QualityFault.NO_MESH,), None, None, stages)
@@ -100,6 +114,28 @@ class FacePipeline:
     def encode_crop(self, crop: Image) -> Encoding:
         """Encode an aligned crop as it is, `(112, 112, 3)` RGB uint8; raises `ModelError`."""
         return self._encoder.encode(crop)
+
+    def _second_look(self, image: Image, detection: Detection) -> Detection:
+        """Return a small face as the detector sees it from near by.
+
+        A face of 60 px in a frame of 640 is 12 px to the network, which places its eyes by guess: of the
+        right people 35 % are then lost, of the same faces seen again in a crop 13 % (lfw-dev, FMR 1e-4).
+        """
+        box = detection.box
+        reach = _SURROUNDINGS * max(box.width, box.height) / 2
+        if not 0 < reach < _COARSE * _SURROUNDINGS / 2 * max(image.shape[:2]):
+            return detection
+        x, y = box.centre
+        left, top = max(int(x - reach), 0), max(int(y - reach), 0)
+        part = image[top : max(int(y + reach), 0), left : max(int(x + reach), 0)]
+        if not part.size:
+            return detection
+        again = [moved(one, left, top) for one in self._detector.detect(part)]
+        best = max(again, key=lambda one: one.box.iou(box), default=detection)
+        return best if best.box.iou(box) > _SAME_FACE_IOU else detection
+
+    def _is_face(self, mesh: Mesh, detection: Detection) -> bool:
+        return mesh.presence >= self._presence_min and disagreement(mesh, detection) <= _DISAGREEMENT_MAX
 
     def _align(self, image: Image, mesh: Mesh) -> Image | None:
         """Return the aligned crop; None when the mesh has collapsed into a point."""
