@@ -83,7 +83,7 @@ class Guard:
         self._reported: set[tuple[ResidentId, int]] = set()
         self._camera = STARTING
         self._look: LastLook | None = None
-        self._metered: Image | None = None
+        self._watched: Image | None = None
         self._stage_ms: dict[str, float] = {}
         self._frame_ms = 0.0
         self._disposals: Counter[Disposal] = Counter()
@@ -117,16 +117,19 @@ class Guard:
         now_s = self._parts.clock.monotonic()
         self._parts.live.expire(now_s)
         self._door.carry_out(self._policy.step(None, now_s, strike_released=self._door.released))
-        if self._metered is not None and not self._lookout.occupied(now_s):
-            self._parts.meter(None, self._metered)
-            self._metered, self._look = None, None
+        if self._watched is not None and not self._lookout.occupied(now_s):
+            self._meter(None, self._watched)
+            self._watched, self._look = None, None
+
+    def _meter(self, face: Box | None, image: Image) -> None:
+        if self._parts.settings.camera.meter_on_face:
+            self._parts.meter(face, image)
 
     def _look_at(self, frame: Frame, visitor: Visitor) -> None:
         parts, track_id = self._parts, visitor.track_id
         observation = parts.vision.observe(frame.image, visitor.detection)
-        self._metered = frame.image
-        if parts.settings.camera.meter_on_face:
-            parts.meter(visitor.detection.box, frame.image)
+        self._watched = frame.image
+        self._meter(visitor.detection.box, frame.image)
         began = perf_counter()
         comparison = self._compare(observation)
         self._stage_ms = {**observation.stage_ms, "compare": (perf_counter() - began) * 1e3}
@@ -200,7 +203,7 @@ class Guard:
     def end_visit(self, reason: Reason) -> None:
         """End the visit in progress from outside; the next frame may be numbered anew."""
         self._lookout.start_anew()
-        self._look, self._metered = None, None
+        self._look, self._watched = None, None
         self._door.carry_out(self._policy.abort(reason, self._parts.clock.monotonic()))
 
     def view(self) -> GuardView:

@@ -50,6 +50,7 @@ class Lookout:
 
     def __init__(self, vision: Vision, motion: MotionSettings, rules: PolicyRules) -> None:
         self._vision = vision
+        self._motion = motion
         self._rules = rules
         self._tracker = Tracker(rules.track_gap_s)
         self._gate = MotionGate(motion)
@@ -77,8 +78,9 @@ class Lookout:
         return self._seen_s is not None and now_s - self._seen_s <= self._rules.track_gap_s
 
     def start_anew(self) -> None:
-        """Forget the last frame: the camera was away."""
+        """Forget what was seen: the camera was away, and the next frame is looked at whatever it shows."""
         self._previous, self._seen_s = None, None
+        self._gate = MotionGate(self._motion)
 
 
 def same_picture(left: Image, right: Image) -> bool:

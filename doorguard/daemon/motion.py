@@ -19,6 +19,16 @@ CELL_PX = 8
 STEP_PX = 2
 """Every second pixel of every second row is read: 16 samples a cell bring noise of 8 grey levels to 2."""
 
+SIGMAS = 5.0
+"""A cell must stand out by so many standard deviations of the noise in this very frame: at night a sensor's
+noise is several times that of the day."""
+
+SIGMA_PER_MAD = 1.4826
+"""Standard deviation of a normal distribution per median absolute deviation."""
+
+CALM_MAX = 3.0
+"""The noise raises `change_min` at most so many times: a visitor who fills the frame looks like it."""
+
 ADAPT_S = 4.0
 """Time constant of the background in seconds: a parked bicycle is background within some ten seconds."""
 
@@ -49,7 +59,8 @@ class MotionGate:
         Returns
         -------
         True for the first frame, for one that differs from the background by more than `change_min` grey
-        levels in more than `area_min` of the cells, and `look_every_s` after the last True.
+        levels, or what the noise asks for, in more than `area_min` of the cells, and `look_every_s` after
+        the last True.
 
         """
         if not self._settings.enabled:
@@ -69,7 +80,10 @@ class MotionGate:
 
     def _changed(self, difference: NDArray[np.float32]) -> bool:
         local = np.abs(difference - np.median(difference))
-        return float(np.mean(local > self._settings.change_min)) > self._settings.area_min
+        noise = SIGMAS * SIGMA_PER_MAD * float(np.median(local))
+        smallest = self._settings.change_min
+        limit = min(max(smallest, noise), CALM_MAX * smallest)
+        return float(np.mean(local > limit)) > self._settings.area_min
 
     def _adapt(self, background: NDArray[np.float32], difference: NDArray[np.float32], now_s: float) -> None:
         passed_s = min(max(now_s - self._seen_s, 0.0), ADAPT_S)
