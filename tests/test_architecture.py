@@ -55,7 +55,7 @@ RULES = {
     "adapters.systemd": _rule(INSIDE),
     "stills": _rule(f"{INSIDE} vision", "numpy"),
     "app": _rule(f"{INSIDE} places vision strike control daemon adapters stills photos app"),
-    "demo": _rule(f"{INSIDE} places vision daemon adapters.simulated stills photos app", "rich"),
+    "demo": _rule(f"{INSIDE} places control daemon adapters.clock adapters.simulated photos app", "rich"),
     "cli": _rule("errors core config places control.client app stills demo photos cli", "typer rich"),
 }
 """The whole map; a module of no part here is refused, so a new part must say where it stands."""

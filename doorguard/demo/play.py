@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import StringIO
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.live import Live
 
 from doorguard.adapters.clock import SystemClock
 from doorguard.adapters.simulated.camera import SimulatedCamera
@@ -34,24 +32,22 @@ from doorguard.control.protocol import ANSWER_WITHIN_S, Channel, Peer, Request
 from doorguard.control.verbs import check_request
 from doorguard.daemon.loop import run_lockstep
 from doorguard.demo.hush import hushed
+from doorguard.demo.projector import Projector
 from doorguard.demo.results import VisitResult, attempts_in_log
-from doorguard.demo.screen import draw, outcome_words, table_of
+from doorguard.demo.screen import draw, table_of
 from doorguard.demo.show import Show
 from doorguard.demo.stage import Onlooker, enrolments, temporary_places
-from doorguard.errors import DoorguardError
 from doorguard.places import Places
 
-REFRESH_S = 0.12
-"""A screen is drawn this often: fluent, and the drawing costs a tenth of a core."""
-
-MIN_SIZE = (80, 24)
 PICTURE_SIZE = (96, 29)
 DISAGREES = 1
 INTERRUPTED = 130
 
 WELCOME = (
-    "The doorguard daemon itself, with its real models, before a simulated camera and strike.\n"
-    "Barack is enrolled from one photograph and comes as two others; strangers come too.\n"
+    "This is the daemon itself with its real models; only camera and strike are simulated.\n"
+    "Barack is enrolled from one photograph and comes as two others. Strangers come, too;\n"
+    "one, Eileen, is enrolled half-way (there is one photograph of her, she comes as it).\n"
+    "Nothing is kept: store, key and sockets live in a temporary folder.\n"
 )
 
 
@@ -108,61 +104,11 @@ def _play_live(options: DemoOptions, places: Places, console: Console) -> Show:
     act = partial(carry_out, places, settings)
     show = Show(camera, onlooker, clock, act=act, enrolments=enrolments(settings))
     show.enroll("obama")
-    with _Screen(show, console) as screen:
+    with Projector(show, console) as projector:
         run_daemon(settings, places, source=onlooker, on_view=show.follow)
-    if screen.failure is not None:
-        raise screen.failure
+    if projector.failure is not None:
+        raise projector.failure
     return show
-
-
-class _Screen:
-    """A thread that gives the cues and draws, or, where it cannot draw, tells each visit in a line."""
-
-    def __init__(self, show: Show, console: Console) -> None:
-        self.failure: DoorguardError | None = None
-        self._show, self._console = show, console
-        self._told = 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="doorguard-demo", daemon=True)
-
-    def __enter__(self) -> _Screen:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join(2.0)
-
-    def _run(self) -> None:
-        if not can_draw(self._console):
-            self._repeat(self._tell)
-            return
-        with Live(console=self._console, screen=True, auto_refresh=False) as live:
-            self._repeat(lambda: live.update(draw(self._show.moment(), self._console.size), refresh=True))
-
-    def _repeat(self, show_it: Callable[[], None]) -> None:
-        while not self._over.wait(REFRESH_S):
-            try:
-                self._show.give_cues()
-            except DoorguardError as error:
-                self.failure = error
-                return
-            show_it()
-
-    def _tell(self) -> None:
-        """Print each visit once it is over."""
-        while self._told < self._show.ended_visits:
-            result = self._show.results()[self._told]
-            said = outcome_words(result) or "no attempt"
-            self._console.print(f"{result.visit.title}: {said}", highlight=False)
-            self._told += 1
-
-
-def can_draw(console: Console) -> bool:
-    """Whether the terminal is large enough and shows colours and block characters."""
-    width, height = console.size
-    fits = width >= MIN_SIZE[0] and height >= MIN_SIZE[1]
-    return console.is_terminal and fits and console.color_system is not None and console.encoding == "utf-8"
 
 
 def _play_fast(options: DemoOptions, places: Places, console: Console) -> Show:
@@ -197,7 +143,7 @@ def _read_log(show: Show, places: Places) -> tuple[list[VisitResult], str]:
     """Read the attempts back from the audit log: what it holds is what counts."""
     with open_store(places, write=False) as store:
         events = list(store.events())
-        names = {person.resident_id: person.name for person in store.residents()}
+        names: dict[str, str] = {person.resident_id: person.name for person in store.residents()}
         report = store.verify()
     attempts = attempts_in_log(events, names)
     chain = "its chain is intact" if report.ok else f"ITS CHAIN IS BROKEN: {report.what}"

@@ -91,7 +91,7 @@ def draw(moment: Moment, size: tuple[int, int]) -> RenderableType:
     middle.add_column(ratio=1)
     middle.add_row(_camera(moment, (columns, rows)), _facts(moment, rows + 2))
     below = height - rows - 5
-    return Group(_header(moment), middle, _visits(moment, max(below, 1), width - 4))
+    return Group(_header(moment), middle, _visits(moment, max(below, 1)))
 
 
 def _header(moment: Moment) -> RenderableType:
@@ -136,7 +136,7 @@ def _facts(moment: Moment, height: int) -> RenderableType:
         Text(""),
         *_last(moment.last),
         Text(""),
-        Text(f"{'▸ ' if moment.note else ''}{moment.note}", style="deep_sky_blue1", no_wrap=True),
+        Text(f"{'▸ ' if moment.note else ''}{moment.note}", style="deep_sky_blue1"),
         Text(""),
         *_timing(view),
     ]
@@ -205,8 +205,10 @@ def _timing(view: GuardView | None) -> list[Text]:
     ]
 
 
-def _visits(moment: Moment, lines: int, width: int) -> RenderableType:
-    """As many visits as there is room for, the current one among them."""
+def _visits(moment: Moment, lines: int) -> RenderableType:
+    """As many visits as there is room for, the current one among them; without a script what to do."""
+    if not moment.visits:
+        return Panel(Text(moment.note), border_style="grey42", padding=(0, 1))
     table = Table.grid(expand=True)
     table.add_column(width=2)
     table.add_column(ratio=1, no_wrap=True)
@@ -229,25 +231,28 @@ def _visit_row(result: VisitResult, place: int) -> tuple[Text, Text, Text]:
 
 
 def outcome_words(result: VisitResult) -> str:
-    """Say what the door did, with the distance that tells most."""
-    telling = result.telling
+    """Say what the door did, with the distance that tells most; empty while it did nothing."""
+    telling, count = result.telling, len(result.attempts)
     if telling is None:
         return "" if result.visit.expected is not Expected.NOTHING else "no attempt"
-    distance = "" if telling.best_sq is None else f"  D {telling.best_sq:.2f}"
-    if telling.granted:
-        return f"let in {telling.who}{distance}"
-    count = len(result.attempts)
-    return f"denied{f' {count} times' if count > 1 else ''}{distance}"
+    if telling.granted or count == 1:
+        return attempt_words(telling)
+    return attempt_words(telling).replace("denied", f"denied {count} times")
+
+
+def attempt_words(attempt: Attempt) -> str:
+    """Say how one attempt ended: `let in Barack  D 0.73`."""
+    distance = "" if attempt.best_sq is None else f"  D {attempt.best_sq:.2f}"
+    return f"{f'let in {attempt.who}' if attempt.granted else 'denied'}{distance}"
 
 
 def table_of(results: Sequence[VisitResult]) -> Table:
     """The table at the end: visits, expected, decided."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("visit", overflow="fold")
-    for heading in ("expected", "decided"):
-        table.add_column(heading)
-    for heading in ("tries", "D and tau"):
-        table.add_column(heading, justify="right")
+    table.add_column("expected")
+    table.add_column("decided")
+    table.add_column("D and tau", justify="right")
     table.add_column("")
     for result in results:
         table.add_row(*_table_row(result))
@@ -255,15 +260,14 @@ def table_of(results: Sequence[VisitResult]) -> Table:
 
 
 def _table_row(result: VisitResult) -> tuple[Text, ...]:
-    telling = result.telling
+    telling, tries = result.telling, len(result.attempts)
     opened = telling is not None and telling.granted
     expected = f"{result.visit.expected}{f' {result.person}' if result.person else ''}"
     decided = f"{result.decided}{f' {telling.who}' if telling and opened else ''}"
     return (
         Text(result.visit.title),
         Text(expected),
-        Text(decided, style="green3" if opened else ""),
-        Text(str(len(result.attempts))),
+        Text(f"{decided}{f' {tries} times' if tries > 1 else ''}", style="green3" if opened else ""),
         Text(_against_tau(telling)),
         Text("ok", style="green3") if result.agrees else Text("WRONG", style="bold red1"),
     )

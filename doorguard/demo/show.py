@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from doorguard.adapters.simulated.camera import SimulatedCamera
 from doorguard.adapters.simulated.visits import POOR_CAMERA, Visit
-from doorguard.core.policy import State
 from doorguard.daemon.view import GuardView
 from doorguard.demo.results import Attempt, VisitResult, attempt_of_decision, sort_by_visit
-from doorguard.demo.screen import Moment
+from doorguard.demo.screen import Moment, outcome_words
 from doorguard.demo.stage import CUES, RESIDENTS, Act, Onlooker
 from doorguard.ports import Clock
 
 KEEPSAKE_VISIT = POOR_CAMERA
-"""The visit whose first granted moment is kept for a picture of the screen."""
+"""The visit that a picture of the screen shows, at `KEEPSAKE_S` into it."""
+KEEPSAKE_S = 2.0
 
 
 class Show:
@@ -51,8 +51,9 @@ class Show:
         self._view: GuardView | None = None
         self._decisions = 0
         self._attempts: list[Attempt] = []
-        self._cues = list(CUES)
+        self._cues = [cue for cue in CUES if cue.before in camera.script.visits]
         self._note = ""
+        self._told = 0
 
     def enroll(self, person: str) -> None:
         """Make a resident; raises `DoorguardError`."""
@@ -65,8 +66,10 @@ class Show:
         if view.decisions > self._decisions and view.decision is not None:
             self._decisions = view.decisions
             self._attempts.append(attempt_of_decision(view.decision, self.names))
-        if self.keepsake is None and view.state is State.GRANTED and self._visit() is KEEPSAKE_VISIT:
-            self.keepsake = self.moment()
+        if self.keepsake is None:
+            found = self._camera.script.at(self._elapsed_s)
+            if found and self._camera.script.visits[found[0]] is KEEPSAKE_VISIT and found[1] >= KEEPSAKE_S:
+                self.keepsake = self.moment()
 
     def follow_and_cue(self, view: GuardView) -> None:
         """Do both on the daemon's own thread, between two frames."""
@@ -120,6 +123,12 @@ class Show:
             current=current,
         )
 
+    def news(self) -> Sequence[str]:
+        """Return a line for each visit that has ended since the last call."""
+        ended = self.results()[self._told : self.ended_visits]
+        self._told += len(ended)
+        return [f"{result.visit.title}: {outcome_words(result) or 'no attempt'}" for result in ended]
+
     def _nearest(self) -> str | None:
         look = self._view.look if self._view else None
         return self.names.get(look.nearest_id) if look and look.nearest_id else None
@@ -136,8 +145,8 @@ class Show:
     def _cue_s(self) -> float:
         """Script seconds of the next cue: half-way through the pause before its visit."""
         script = self._camera.script
-        starts = dict(zip(map(id, script.visits), script.starts(), strict=True))
-        return starts[id(self._cues[0].before)] - script.pause_s / 2
+        visit = script.visits.index(self._cues[0].before)
+        return list(script.starts())[visit] - script.pause_s / 2
 
 
 def _minutes(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""The demo's stage: who plays whom, what happens between visits, a folder of its own, a camera looked over."""
+"""The demo's stage: who plays whom, what happens between visits, an installation of its own."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def enrolments(settings: Settings) -> dict[str, dict[str, object]]:
 
 
 class Onlooker:
-    """Implements `ports.FrameSource` by passing everything on, and keeps what was seen last for the screen."""
+    """Implements `ports.FrameSource` by passing everything on; keeps what was seen last for the screen."""
 
     def __init__(self, source: FrameSource) -> None:
         self.image: Image | None = None

@@ -14,7 +14,7 @@ from doorguard.errors import CameraError
 from doorguard.photos import path
 
 _LEVELS = 4
-_FEET_SHARE = 0.5
+_FEET_SHARE = 0.8
 """How far the clothes are drawn on below the photograph's end, as a share of its height."""
 
 
