@@ -1,8 +1,8 @@
 """The words of the method as types: boxes, frames, faces, observations, comparisons, residents.
 
-Conventions. Pixels are (x, y) with x to the right and y down, origin at the top-left corner of the
-frame, float. Colour images are `(height, width, 3)` uint8 **RGB**; a camera's adapter converts. Seconds ending in `_s` are monotonic unless the name says
-`utc`. `distance_sq` is the squared L2 distance `D(x1, x2) = ||f(x1) - f(x2)||²`, 0 to 4, lower is closer.
+Pixels are (x, y), x to the right and y down from the frame's top-left corner, float. Colour images are
+`(height, width, 3)` uint8 **RGB**; a camera's adapter converts. Seconds ending in `_s` are monotonic unless
+the name says `utc`. `distance_sq` is `D(x1, x2) = ||f(x1) - f(x2)||²`, 0 to 4, lower is closer.
 """
 
 from __future__ import annotations
