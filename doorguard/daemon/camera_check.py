@@ -67,7 +67,7 @@ class CameraReport:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The report as lines of text, without the advice."""
+        """The report as lines of text, what to change at its end."""
         height, width = self.image.shape[:2]
         text = [
             f"picture    {width} × {height}, {self.rate_hz:.1f} frames a second, "
@@ -76,11 +76,13 @@ class CameraReport:
             f"focus      sharpness {self.sharpness:.0f} over the whole picture",
             f"reach      a face is large enough up to about {self.reach_m:.1f} m",
         ]
+        return (*text, *self._face_lines(), *(f"change     {line}" for line in self.advice or ("nothing",)))
+
+    def _face_lines(self) -> tuple[str, ...]:
         quality = self.face.quality if self.face is not None else None
         if quality is None or self.distance_m is None:
-            return (*text, f"faces      {self.faces}")
+            return (f"faces      {self.faces}",)
         return (
-            *text,
             f"faces      {self.faces}; the largest {quality.face_px:.0f} px wide, "
             f"about {self.distance_m:.1f} m away",
             f"face       brightness {quality.luma:.0f}, sharpness {quality.sharpness:.0f}, turned "

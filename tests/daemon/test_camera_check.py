@@ -85,6 +85,7 @@ def test_check_good_face_reports_it_and_advises_nothing(
     text = "\n".join(report.lines)
     assert "640 × 480, 15.0 frames a second" in text
     assert "px wide, about" in text
+    assert text.endswith("change     nothing")
 
 
 def test_check_picture_marks_the_face(scene: Image, vision: FacePipeline, clock: ManualClock) -> None:
@@ -124,7 +125,7 @@ def test_check_empty_scene_asks_for_a_face(vision: FacePipeline, clock: ManualCl
     assert report.advice == ("no face seen: stand in front of the camera, look at it, and check again",)
     assert report.face is None
     assert report.picture() is report.image
-    assert report.lines[-1].split() == ["faces", "0"]
+    assert report.lines[-2:] == ("faces      0", f"change     {report.advice[0]}")
 
 
 @pytest.mark.parametrize("mirror", [False, True])
