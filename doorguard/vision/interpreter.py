@@ -7,7 +7,9 @@ tflite-runtime 2.14 computes the same numbers more slowly.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -96,7 +98,8 @@ def open_interpreter(model: bytes | Path, runtime: Runtime, threads: int) -> Int
     name, make = _find_make(runtime)
     try:
         content = model if isinstance(model, bytes) else model.read_bytes()
-        return _TfliteInterpreter(make(model_content=content, num_threads=threads), name)
+        with _silent():
+            return _TfliteInterpreter(make(model_content=content, num_threads=threads), name)
     except OSError as error:
         raise ModelError(f"cannot read the model {error.filename}: {error.strerror}") from error
     except (ValueError, RuntimeError) as error:
@@ -115,6 +118,27 @@ def _find_make(runtime: Runtime) -> tuple[str, Any]:
         except Exception as error:  # noqa: BLE001
             problems.append(f"{name} cannot be imported ({_one_line(error)}; pip install '{package}')")
     raise ModelError(f"no TFLite interpreter: {', '.join(problems)}")
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep "INFO: Created TensorFlow Lite XNNPACK delegate" off the terminal: the C code offers no switch.
+
+    What goes wrong meanwhile is raised as well as printed.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # a service may run with no standard error at all
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(sink)
 
 
 def _one_line(error: BaseException) -> str:

@@ -30,7 +30,7 @@ SHIFT_MAX_PX = 2.0
 """Furthest an alignment point may lie from its stored place: alignment would hide a shifted picture."""
 
 _BGR_KINDS = frozenset({"picamera2", "opencv"})
-"""picamera2's "RGB888" lies in memory as B, G, R (its manual, appendix A), and so does everything OpenCV reads."""
+"""picamera2's "RGB888" lies in memory as B, G, R (its manual, appendix A); so does all that OpenCV reads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,8 +115,8 @@ def see_golden(vision: FacePipeline, frame: Image) -> tuple[NDArray[np.float64],
 def _delivered(to_rgb: Callable[[Image], Image], native: Image) -> Image:
     """Return what the conversion makes of the golden frame, hung as this camera hangs.
 
-    The conversion also turns and mirrors as the settings say. Of the eight ways a picture can hang, the one is
-    taken that comes out most like the golden frame; colours play no part in that choice.
+    The conversion also turns and mirrors as the settings say. Of the eight ways a picture can hang, the one
+    is taken that comes out most like the golden frame; colours play no part in that choice.
     """
     wanted = golden_frame().mean(axis=2)
     best, least = None, np.inf

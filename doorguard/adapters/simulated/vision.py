@@ -81,6 +81,10 @@ class SimulatedVision:
         stages = {"detect": 1.0, "encode": 2.0}
         return Observation(detection, None, face.quality, face.faults, encoding, None, stages)
 
+    def explain(self, observation: Observation) -> Sequence[str]:
+        """Name the faults."""
+        return [fault.value for fault in observation.faults]
+
 
 def _area(face: SimulatedFace) -> float:
     return face.box.area
