@@ -34,7 +34,7 @@ class Database:
             )
             try:
                 self._prepare()
-            except sqlite3.Error:
+            except BaseException:
                 self._connection.close()
                 raise
 

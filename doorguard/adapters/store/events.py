@@ -14,8 +14,6 @@ from doorguard.errors import StoreCorruptError
 BATCH = 256
 """Rows per read, so that a long listing holds neither the lock nor a snapshot of the file for long."""
 
-_COLUMNS = "event_id, CAST(payload AS BLOB), mac"
-
 
 def head(connection: sqlite3.Connection) -> Head:
     """Return the last row's number and code."""
@@ -34,14 +32,15 @@ def append(connection: sqlite3.Connection, key: bytes, event: Event) -> StoredEv
 
 
 def batch(
-    connection: sqlite3.Connection, *, after: int, before: int | None = None, newest_first: bool = False
+    connection: sqlite3.Connection, *, after: int | None, before: int | None, newest_first: bool
 ) -> list[Row]:
-    """Return up to `BATCH` rows with `after` < number < `before`."""
+    """Return up to `BATCH` rows with `after` < number < `before`; None is no bound."""
     order = "DESC" if newest_first else "ASC"
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM events WHERE event_id > ? AND (?2 IS NULL OR event_id < ?2) "  # noqa: S608
+        f"SELECT event_id, CAST(payload AS BLOB), mac FROM events "  # noqa: S608  two constants
+        "WHERE (:after IS NULL OR event_id > :after) AND (:before IS NULL OR event_id < :before) "
         f"ORDER BY event_id {order} LIMIT {BATCH}",
-        (after, before),
+        {"after": after, "before": before},
     )
     return [Row(event_id, payload, mac) for event_id, payload, mac in rows]
 

@@ -29,6 +29,8 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translate(path, error) from error
+    except UnicodeDecodeError as error:  # damaged text, in a row or in SQLite's own message
+        raise StoreCorruptError(f"the store {path} is damaged (text is not UTF-8); {_RESTORE}") from error
     except PermissionError as error:
         raise NotAllowedError(f"the store {path} belongs to another user; run with sudo") from error
     except UnicodeEncodeError as error:

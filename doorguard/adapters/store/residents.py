@@ -10,7 +10,7 @@ from datetime import datetime
 
 from doorguard.adapters.store.sealing import TemplateSeal
 from doorguard.core.model import Encoding, ModelId, Resident, ResidentId, Template
-from doorguard.errors import NameTakenError, UnknownResidentError
+from doorguard.errors import NameTakenError, StoreCorruptError, UnknownResidentError
 
 Sealed = Sequence[tuple[ModelId, Encoding]]
 Unusable = tuple[ResidentId, int, str]
@@ -52,11 +52,18 @@ def _resident(row: tuple[str, str, int, str, str | None, str | None, int]) -> Re
         ResidentId(resident_id),
         name,
         bool(enabled),
-        datetime.fromisoformat(created),
+        _time(created),
         consent,
-        datetime.fromisoformat(consent_utc) if consent_utc else None,
+        _time(consent_utc) if consent_utc else None,
         templates,
     )
+
+
+def _time(stored: str) -> datetime:
+    try:
+        return datetime.fromisoformat(stored)
+    except ValueError as error:
+        raise StoreCorruptError(f"the store holds {stored!r} for a time; restore a backup") from error
 
 
 def insert(connection: sqlite3.Connection, name: str, consent: str | None, now: datetime) -> ResidentId:
@@ -117,7 +124,7 @@ def open_templates(
         if encoding is None:
             yield ResidentId(resident_id), template_id, "not_authentic"
         else:
-            stamp = datetime.fromisoformat(created)
+            stamp = _time(created)
             yield Template(template_id, ResidentId(resident_id), ModelId(model_id), encoding, stamp)
 
 

@@ -157,7 +157,7 @@ class Store:
                 return
             yield event_rows.decode(row, self.path)
 
-    def _rows(self, after: int = 0, *, newest_first: bool = False) -> Iterator[audit.Row]:
+    def _rows(self, after: int | None = None, *, newest_first: bool = False) -> Iterator[audit.Row]:
         before: int | None = None
         while True:
             with self._database.reading() as connection:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from doorguard.adapters.store import Store
+from doorguard.adapters.store import Store, database
 from doorguard.core.model import Encoding, ModelId, ResidentId
 from doorguard.errors import NameTakenError, StoreBusyError, StoreError, UnknownResidentError
 
@@ -244,15 +244,21 @@ def busy_history(home: Any) -> list[bytes]:
             connection.execute("DELETE FROM residents WHERE resident_id = ?", (resident_id,))
             continue
         names[resident_id] = name
-        change = "UPDATE residents SET name = ?1, name_key = ?1 WHERE resident_id = ?2"
-        connection.execute(change, (name, resident_id))
+        change = "UPDATE residents SET name = ?, name_key = ? WHERE resident_id = ?"
+        connection.execute(change, (name, name, resident_id))
     connection.execute("COMMIT")
     connection.close()
     return gone
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for a reader only for a moment."""
+    monkeypatch.setattr(database, "BUSY_MS", 20)
+
+
 def test_remove_beside_a_reader_is_finished_once_it_is_gone(
-    home: Any, store: Store, enroll: Enroll, tell: Callable[..., Any]
+    hurried: None, home: Any, store: Store, enroll: Enroll, tell: Callable[..., Any]
 ) -> None:
     ann = enroll(store, "Ann Unforgettable", 1)
     reader = sqlite3.connect(home.path, isolation_level=None)
@@ -271,7 +277,7 @@ def test_remove_beside_a_reader_is_finished_once_it_is_gone(
 
 
 def test_remove_cut_off_by_a_crash_is_finished_at_the_next_opening(
-    home: Any, store: Store, enroll: Enroll, tmp_path: Path
+    hurried: None, home: Any, store: Store, enroll: Enroll, tmp_path: Path
 ) -> None:
     ann = enroll(store, "Ann Unforgettable", 1)
     reader = sqlite3.connect(home.path, isolation_level=None)
