@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from doorguard.control import protocol
 from doorguard.control.protocol import ANSWER_WITHIN_S, MAX_LINE_BYTES
 from doorguard.errors import ControlError, NotAllowedError
 from doorguard.places import Places
+
+_TIMEVAL = struct.Struct("ll")  # struct timeval: seconds, microseconds
 
 
 def call(
@@ -44,7 +47,7 @@ def call(
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(line)
             return protocol.decode_reply(_read_line(connection, deadline_s))
-    except TimeoutError as error:
+    except (TimeoutError, BlockingIOError) as error:
         raise ControlError(
             f"the daemon at {path} did not answer within {timeout_s:g} s; see its journal"
         ) from error
@@ -69,10 +72,15 @@ def daemon_running(places: Places) -> bool:
 
 
 def _connect(path: Path, timeout_s: float) -> socket.socket:
+    """Connect, waiting in the queue of a crowded daemon; a socket with a Python timeout would not wait."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(timeout_s)
+        whole_s, rest_s = divmod(max(timeout_s, 0.001), 1)
+        connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(whole_s), int(rest_s * 1e6))
+        )
         connection.connect(str(path))
+        connection.settimeout(timeout_s)
     except BaseException:
         connection.close()
         raise

@@ -101,10 +101,10 @@ def encode_result(result: Mapping[str, object]) -> bytes:
 
 def encode_error(error: DoorguardError) -> bytes:
     """Return the line that tells the client why not; one line of text, never too long."""
-    text = " ".join(str(error).split()) if not str(error).isprintable() else str(error)
+    printable = "".join(character if character.isprintable() else " " for character in str(error))
+    clean = " ".join(printable.split())[:MAX_MESSAGE_CHARS]
     name = type(error).__name__
     known = name if name in _ERROR_CLASSES else ControlError.__name__
-    clean = text.encode("utf-8", "replace").decode()[:MAX_MESSAGE_CHARS]
     return _to_line({"ok": False, "error": {"type": known, "message": clean}}, "answer")
 
 

@@ -128,14 +128,19 @@ class ControlServer:
         return None if due_s is None else max(due_s - time.monotonic(), 0.0)
 
     def _accept(self, listener: Listener) -> None:
-        try:
-            raw, _ = listener.socket.accept()
-        except BlockingIOError:
-            return
-        except OSError as error:  # out of descriptors: the client stays in the backlog, so look again later
-            _log.warning("control: cannot accept a client: %s", error.strerror)
-            self._stopping.wait(_BREATH_S)
-            return
+        """Take in whoever waits, a bounded number of them, so that those inside have their turn too."""
+        for _ in range(self._limits.connections):
+            try:
+                raw, _ = listener.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # out of descriptors: they stay in the queue, so look again later
+                _log.warning("control: cannot accept a client: %s", error.strerror)
+                self._stopping.wait(_BREATH_S)
+                return
+            self._welcome(raw, listener)
+
+    def _welcome(self, raw: socket.socket, listener: Listener) -> None:
         raw.setblocking(False)
         now_s = time.monotonic()
         try:
