@@ -105,17 +105,34 @@ def test_frame_from_no_time_or_from_the_future_does_not_count(captured_s: float)
     assert door.looks(MATCHES_ANN, MATCHES_ANN, MATCHES_ANN)[0].outcome == Outcome.GRANTED
 
 
-def test_frame_shown_again_does_not_count() -> None:
+def test_frame_a_moment_in_the_future_does_not_count() -> None:
     door = Doorstep()
-    door.look(MATCHES_ANN, captured_s=door.now_s)
-    shown_s, number = door.now_s - 0.1, door.sequence
-    assert door.look(MATCHES_ANN, captured_s=shown_s, sequence=number) is None
-    assert door.look(MATCHES_ANN, sequence=number) is None, "the same number with another time"
-    assert door.look(MATCHES_ANN, captured_s=shown_s, sequence=number + 1) is None, "the reverse"
-    assert door.look(MATCHES_ANN, sequence=number) is None, "an earlier number than the one before"
-    granted = door.looks(MATCHES_ANN, MATCHES_ANN, MATCHES_ANN)[0]
-    assert granted.skipped == {"repeated": 4}
-    assert len({frame.sequence for frame in granted.frames}) == 3
+    assert [door.look(MATCHES_ANN, late_s=-0.01) for _ in range(6)] == [None] * 6
+    assert door.state == State.LOOKING
+
+
+def test_frame_with_a_number_seen_before_does_not_count() -> None:
+    door = Doorstep()
+    door.look(MATCHES_ANN, sequence=7)
+    assert door.look(MATCHES_ANN, sequence=7) is None
+    assert door.look(MATCHES_ANN, sequence=6) is None
+    assert door.look(MATCHES_ANN, sequence=8) is None
+    granted = door.look(MATCHES_ANN, sequence=9)
+    assert granted is not None
+    assert [frame.sequence for frame in granted.frames] == [7, 8, 9]
+    assert granted.skipped == {"repeated": 2}
+
+
+def test_frame_exposed_no_later_than_the_one_before_does_not_count() -> None:
+    door = Doorstep()
+    door.look(MATCHES_ANN, captured_s=100.05)
+    assert door.look(MATCHES_ANN, captured_s=100.05) is None
+    assert door.look(MATCHES_ANN, captured_s=100.04) is None
+    assert door.look(MATCHES_ANN) is None
+    granted = door.look(MATCHES_ANN)
+    assert granted is not None
+    assert [frame.sequence for frame in granted.frames] == [1, 4, 5]
+    assert granted.skipped == {"repeated": 2}
 
 
 # 2. Attempt
@@ -261,6 +278,15 @@ def test_visit_that_used_up_its_attempts_pauses_until_the_visitor_has_left() -> 
     assert door.looks(*[MATCHES_ANN] * 5) == [], "stepping aside does not refill the attempts of a track"
     door.next_visitor()
     assert door.looks(*[MATCHES_ANN] * 3)[0].outcome == Outcome.GRANTED
+
+
+def test_visit_granted_attempts_count_too() -> None:
+    door = Doorstep(regrant_s=0.0, attempt_gap_s=0.0)
+    for number in (1, 2, 3):
+        assert door.looks(*[MATCHES_ANN] * 3)[0].attempt == number
+        door.relock()
+    assert door.looks(*[MATCHES_ANN] * 10) == []
+    assert door.state == State.PAUSED
 
 
 def test_visit_two_who_take_turns_do_not_refill_their_attempts() -> None:

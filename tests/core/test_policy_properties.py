@@ -119,6 +119,13 @@ class AnyDay(RuleBasedStateMachine):
         for _ in range(count):
             self.show(Comparison(resident, 0.5, other, 1.5), 0.1, 0.05, 1, ())
 
+    @rule(resident=st.sampled_from([ANN, BEN]), ahead=st.sampled_from([0, 1]))
+    def show_one_picture_many_times(self, resident: ResidentId, ahead: int) -> None:
+        """A frozen camera: the same exposure, under the same number or under new ones."""
+        other = BEN if resident == ANN else ANN
+        for _ in range(self.rules.frames):
+            self.show(Comparison(resident, 0.5, other, 1.5), 0.0, 0.0, ahead, ())
+
     @rule(seconds=st.sampled_from([0.0, 0.1, 0.6, 3.0, 16.0]))
     def nobody(self, seconds: float) -> None:
         self.now_s += seconds
