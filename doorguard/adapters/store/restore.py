@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class RestoreReport:
 
     Parameters
     ----------
-    residents, events : how many there are now.
+    residents, events : how many there are now, the event that tells of the restore included.
     dropped : residents in the backup who had been erased since, and so were not brought back.
     erasures_known : whether the old store could be asked who was erased; False when there was none.
     audit : the restored log, as it was in the backup.
@@ -132,12 +133,12 @@ def _prove(content: sealed_file.Content, target: Target, self_test: Callable[[St
         dropped = _drop(database, store, erased or frozenset(), target)
         self_test(store)
         origin, made = _adopt(database, content, target.keys)
-        event_id = store.append(_restored_event(content, target, dropped, audit)).event_id
+        store.append(_restored_event(content, target, dropped, audit))
         store.checkpoint_wal()
         residents = len(store.residents())
     finally:
         database.close()
-    return RestoreReport(residents, event_id, dropped, erased is not None, audit, origin, made)
+    return RestoreReport(residents, audit.rows + 1, dropped, erased is not None, audit, origin, made)
 
 
 def _check_whole(database: Database, content: sealed_file.Content) -> None:
@@ -154,19 +155,13 @@ def _check_whole(database: Database, content: sealed_file.Content) -> None:
 
 def _erased_since(path: Path) -> frozenset[ResidentId] | None:
     """Ask the old store whom it erased; None when there is none or it cannot be read."""
-    try:
-        old = Database(path, write=False) if path.exists() else None
-    except DoorguardError:
-        return None
-    if old is None:
+    if not path.exists():
         return None
     try:
-        with old.reading() as connection:
+        with closing(Database(path, write=False)) as old, old.reading() as connection:
             return resident_rows.erased(connection)
     except DoorguardError:
         return None
-    finally:
-        old.close()
 
 
 def _drop(

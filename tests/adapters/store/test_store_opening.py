@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -280,22 +280,30 @@ def test_migration_that_fails_leaves_the_old_store(old: Any, monkeypatch: pytest
         assert len(store.templates()) == 1
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from doorguard.adapters.keys import FileKeys
+from doorguard.adapters.simulated.clock import ManualClock
+from doorguard.adapters.store import Store, schema
+
+def deadly():
+    yield "ALTER TABLE residents ADD COLUMN note TEXT"
+    os.kill(os.getpid(), signal.SIGKILL)
+
+schema.MIGRATIONS = (*schema.MIGRATIONS, deadly())
+state = Path(sys.argv[1])
+Store.open(state / "doorguard.db", FileKeys(state / "store.key"), clock=ManualClock(), write=True)
+"""
+
+
 def test_migration_killed_in_the_middle_leaves_the_old_store(old: Any) -> None:
-    child = os.fork()
-    if child == 0:
-        schema.MIGRATIONS = (*schema.MIGRATIONS[:-1], deadly(schema.MIGRATIONS[-1]))
-        old.open()
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    command = [sys.executable, "-c", KILLED, str(old.state)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert old.sql("PRAGMA user_version") == [(len(schema.MIGRATIONS) - 1,)]
     with old.open() as store:
         assert store.schema_version == len(schema.MIGRATIONS)
         assert len(store.templates()) == 1
-
-
-def deadly(statements: Any) -> Iterator[str]:
-    yield from statements
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 # --- durability -----------------------------------------------------------------------------------
