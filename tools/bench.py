@@ -15,6 +15,7 @@ are those of `doorguard run` on the simulated camera, whose own drawing is part 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -23,9 +24,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,7 +190,7 @@ def _time_guard(
     return whole, inside, stages
 
 
-@contextmanager
+@contextlib.contextmanager
 def _guard(vision: Any, settings: Any) -> Iterator[tuple[Any, Any]]:
     """Put the daemon's guard together over a store of its own with `GALLERY` templates of strangers."""
     from doorguard.adapters.clock import SystemClock
@@ -285,15 +286,23 @@ def _run_daemon(seconds: float) -> Numbers:
                 while b"READY=1" not in notify.recv(4096):
                     pass
                 ready_s = time.monotonic() - began
+                threading.Thread(target=_drain, args=(notify,), daemon=True).start()
                 numbers = _watch(daemon.pid, seconds) if seconds else {}
             finally:
                 daemon.terminate()
     return {"ready_s": ready_s, **numbers}
 
 
+def _drain(notify: socket.socket) -> None:
+    """Go on reading what the daemon tells, as a service manager does."""
+    with contextlib.suppress(OSError):
+        while True:
+            notify.recv(4096)
+
+
 def _watch(pid: int, seconds: float) -> Numbers:
     """Return the share of one core and the resident memory of a process."""
-    time.sleep(2.0)  # past the first looks, which a camera's first frames always get
+    time.sleep(min(2.0, seconds))  # past the first looks, which a camera's first frames always get
     used_s, began = _cpu_s(pid), time.monotonic()
     time.sleep(seconds)
     ratio = (_cpu_s(pid) - used_s) / (time.monotonic() - began)

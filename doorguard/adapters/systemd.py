@@ -58,9 +58,11 @@ class SystemdWatchdog:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-                # A manager that does not read must not hold the loop up.
+                # A manager that does not read must not hold the loop up. Connected, because a datagram socket
+                # that is not always counts as writable, and waiting for a full queue would spin.
                 sender.settimeout(0.2)
-                sender.sendto(message.encode(), self._address)
+                sender.connect(self._address)
+                sender.send(message.encode())
         except OSError as error:
             LOG.debug("sd_notify failed: %s", error)
 

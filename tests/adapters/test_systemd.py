@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_nothing_is_sent_without_a_manager(environ: dict[str, str]) -> None:
 
 def test_manager_that_is_gone_raises_nothing(tmp_path: Path) -> None:
     SystemdWatchdog({"NOTIFY_SOCKET": str(tmp_path / "gone")}).alive()
+
+
+def test_manager_that_does_not_read_costs_no_processor_time(manager: tuple[str, socket.socket]) -> None:
+    named, _ = manager
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as filler:
+        filler.connect(named.replace("@", "\0", 1))
+        with pytest.raises(BlockingIOError):
+            while True:
+                filler.send(b"full")
+    began_s = time.thread_time()
+    SystemdWatchdog({"NOTIFY_SOCKET": named}).alive()
+    assert time.thread_time() - began_s < 0.1
 
 
 @pytest.mark.parametrize(
