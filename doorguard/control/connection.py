@@ -1,7 +1,8 @@
-"""One client's connection as a small state machine: read a line, wait for the answer, write it, gone."""
+"""One client's connection: read a line, wait for the answer, send it, gone."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -36,19 +37,19 @@ class Phase(StrEnum):
 
     READING = "reading"
     RUNNING = "running"
-    WRITING = "writing"
     DONE = "done"
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """A non-blocking socket and what has come and what is to go.
+    """A non-blocking socket and what has come.
 
     Parameters
     ----------
-    socket : non-blocking; closed by `close`.
+    socket : non-blocking; closed by `finish`.
     opened_s : monotonic seconds at which it was accepted.
     due_s : monotonic seconds at which the phase must be over.
+    future : the answer's line, once a worker has the request.
 
     """
 
@@ -60,12 +61,14 @@ class Connection:
     phase: Phase = Phase.READING
     future: Future[bytes] | None = None
     _received: bytearray = field(default_factory=bytearray)
-    _unsent: memoryview = field(default_factory=lambda: memoryview(b""))
 
     def read(self) -> bytes | None:
         """Take what has come; return the line once it is whole, an over-long one included, else None.
 
-        A client that hung up before its newline ends the connection.
+        Raises
+        ------
+        OSError : the client hung up before its newline.
+
         """
         chunk = self.socket.recv(MAX_LINE_BYTES)
         self._received += chunk
@@ -73,26 +76,16 @@ class Connection:
         if b"\n" in chunk or len(self._received) > MAX_LINE_BYTES:
             return bytes(self._received.partition(b"\n")[0])
         if not chunk:
-            self.phase = Phase.DONE
+            raise ConnectionResetError
         return None
 
-    def begin_reply(self, line: bytes, due_s: float) -> None:
-        """Write the answer as far as it goes; the rest is for `write`. Raises `OSError`."""
-        self.phase, self.due_s, self._unsent = Phase.WRITING, due_s, memoryview(line)
-        self.write()
+    def finish(self, line: bytes) -> None:
+        """Leave the answer to the kernel and hang up; work not begun for it is not begun any more.
 
-    def write(self) -> None:
-        """Write on; a client that hung up raises `OSError`."""
-        try:
-            self._unsent = self._unsent[self.socket.send(self._unsent, socket.MSG_NOSIGNAL) :]
-        except BlockingIOError:
-            return
-        if not self._unsent:
-            self.phase = Phase.DONE
-
-    def close(self) -> None:
-        """Hang up; work not begun for it is not begun any more."""
+        The longest line fits the socket's buffer, so nobody waits for a client that does not read.
+        """
         self.phase = Phase.DONE
         if self.future is not None:
             self.future.cancel()
-        self.socket.close()
+        with self.socket, contextlib.suppress(OSError):
+            self.socket.send(line, socket.MSG_NOSIGNAL)

@@ -142,12 +142,9 @@ class ControlServer:
 
     def _welcome(self, raw: socket.socket, listener: Listener) -> None:
         raw.setblocking(False)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * protocol.MAX_LINE_BYTES)
         now_s = time.monotonic()
-        try:
-            connection = Connection(raw, peer_of(raw), listener.channel, now_s, now_s + self._limits.line_s)
-        except OSError:
-            raw.close()
-            return
+        connection = Connection(raw, peer_of(raw), listener.channel, now_s, now_s + self._limits.line_s)
         has_room = self._make_room(connection.peer.uid)
         self._connections[connection] = None
         self._selector.register(raw, selectors.EVENT_READ, connection)
@@ -170,19 +167,14 @@ class ControlServer:
         return False
 
     def _advance(self, connection: Connection) -> None:
-        """Read or write what can be; whatever a client sends or does ends at most its own connection."""
+        """Read what has come; whatever a client sends or does ends at most its own connection."""
         try:
-            if connection.phase is Phase.WRITING:
-                connection.write()
-            elif (line := connection.read()) is not None:
+            line = connection.read()
+            if line is not None:
                 self._begin(connection, line)
-        except BlockingIOError:
-            return
         except DoorguardError as error:
             self._refuse(connection, error)
         except OSError:
-            connection.phase = Phase.DONE
-        if connection.phase is Phase.DONE:
             self._drop(connection)
 
     def _begin(self, connection: Connection, line: bytes) -> None:
@@ -231,42 +223,26 @@ class ControlServer:
             connection = self._finished.get()
             future = connection.future
             if connection.phase is Phase.RUNNING and future is not None and not future.cancelled():
-                self._reply(connection, future.result())
+                self._drop(connection, future.result())
 
     def _expire(self, now_s: float) -> None:
-        """End every connection whose time is up, with a word where the client still listens."""
+        """End every connection whose time is up, saying why."""
         for connection in [each for each in self._connections if each.due_s <= now_s]:
             if connection.phase is Phase.READING:
                 self._refuse(connection, ControlError("no whole line came in time"))
-            elif connection.phase is Phase.RUNNING:
-                self._refuse(connection, _late(connection))
             else:
-                self._drop(connection)
+                self._refuse(connection, _late(connection))
 
     def _refuse(self, connection: Connection, error: DoorguardError) -> None:
         _log.info("control: refused %s: %s", connection.peer.actor, type(error).__name__)
-        self._reply(connection, protocol.encode_error(error))
+        self._drop(connection, protocol.encode_error(error))
 
-    def _reply(self, connection: Connection, line: bytes) -> None:
-        try:
-            connection.begin_reply(line, time.monotonic() + self._limits.line_s)
-        except OSError:
-            connection.phase = Phase.DONE
-        if connection.phase is Phase.DONE:
-            self._drop(connection)
-            return
-        with contextlib.suppress(KeyError):
-            self._selector.unregister(connection.socket)
-        self._selector.register(connection.socket, selectors.EVENT_WRITE, connection)
-
-    def _drop(self, connection: Connection) -> None:
-        """Hang up and forget; a second time does nothing."""
-        if connection not in self._connections:
-            return
+    def _drop(self, connection: Connection, last_line: bytes = b"") -> None:
+        """Send the last line, hang up and forget."""
         del self._connections[connection]
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(KeyError):  # one whose request runs is not watched any more
             self._selector.unregister(connection.socket)
-        connection.close()
+        connection.finish(last_line)
 
 
 def _place(error: BaseException) -> str:

@@ -49,7 +49,7 @@ def answer(line: bytes) -> Callable[[socket.socket], None]:
 
 def test_call_without_a_daemon_says_how_to_start_one(places: Places) -> None:
     for path in (places.control_socket, Path("/dev/null/control.sock")):
-        with pytest.raises(ControlError, match="no daemon answers at .*; start it with: doorguard run"):
+        with pytest.raises(ControlError, match=r"no daemon answers at .*; start it with: doorguard run"):
             call(path, "ping")
 
 
@@ -87,7 +87,11 @@ def test_call_answered_with_more_than_a_line_takes_the_line(places: Places) -> N
 
 def test_call_never_answered_gives_up_in_time(places: Places) -> None:
     done = threading.Event()
-    with rude_daemon(places.control_socket, lambda _: None if done.wait(10.0) else None):
+
+    def say_nothing(_: socket.socket) -> None:
+        done.wait(10.0)
+
+    with rude_daemon(places.control_socket, say_nothing):
         with pytest.raises(ControlError, match=r"did not answer within 0\.1 s"):
             call(places.control_socket, "ping", timeout_s=0.1)
         done.set()
