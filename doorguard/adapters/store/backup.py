@@ -30,11 +30,13 @@ def backup(store: Store, file: Path, passphrase: str) -> BackupReport:
 
     Raises
     ------
-    UsageError : the file exists, lies in the state folder, or the passphrase is too short.
+    UsageError : there is no store yet, the file exists, lies in the state folder, or the passphrase is too short.
     StoreError : the file cannot be written.
 
     """
     sealed_file.check_passphrase(passphrase)
+    if not store.path.exists():
+        raise UsageError(f"there is no store at {store.path} to back up; enrol somebody first")
     if file.absolute().parent.resolve() == store.path.absolute().parent.resolve():
         raise UsageError(f"{file} lies in the state folder; keep backups elsewhere, best on another disk")
     image, key, now = store.snapshot()

@@ -18,16 +18,16 @@ BUSY_MS = 1500
 class Database:
     """One connection. Every access goes through `reading` or `changing`, so no SQLite error escapes."""
 
-    def __init__(self, path: Path | None, *, write: bool) -> None:
-        """Open the file at `path`; None gives an empty database in memory."""
-        self.path = path or Path(":memory:")
+    def __init__(self, path: Path, *, write: bool, in_memory: bool = False) -> None:
+        """Open the file at `path`, or an empty database in memory that stands for one not yet made."""
+        self.path = path
         self.write = write
         self._erasing = write  # the writer before may have died between its commit and the erasing
         self._lock = threading.RLock()
         with translated(self.path):
             self._connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw" if path else ":memory:",
-                uri=path is not None,
+                ":memory:" if in_memory else f"{path.absolute().as_uri()}?mode=rw",
+                uri=not in_memory,
                 isolation_level=None,
                 check_same_thread=False,
                 timeout=BUSY_MS / 1000,

@@ -40,7 +40,7 @@ def open_reader(path: Path, key_source: KeySource) -> Opened:
     with translated(path):
         is_there = path.exists() and path.stat().st_size > 0
     if not is_there:
-        return _open_nothing()
+        return _open_nothing(path)
     database = Database(path, write=False)
     try:
         with database.reading() as connection:
@@ -54,8 +54,8 @@ def open_reader(path: Path, key_source: KeySource) -> Opened:
     return Opened(database, key, origin, None)
 
 
-def _open_nothing() -> Opened:
-    database = Database(None, write=False)
+def _open_nothing(path: Path) -> Opened:
+    database = Database(path, write=False, in_memory=True)
     with database.reading() as connection:
         schema.migrate(connection)
     return Opened(database, DataKey.new(), "none yet", None)

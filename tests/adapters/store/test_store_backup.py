@@ -143,6 +143,12 @@ def test_backup_that_cannot_be_written_is_a_store_error_and_leaves_no_stump(
     assert not file.exists()
 
 
+def test_backup_of_a_store_not_yet_made_is_refused(home: Any, file: Path) -> None:
+    with home.open(write=False) as reader, pytest.raises(UsageError, match="enrol somebody first"):
+        backup(reader, file, PASSPHRASE)
+    assert not file.exists()
+
+
 @pytest.mark.parametrize("passphrase", ["", "short", "1234567", "password \udc80"])
 def test_backup_with_a_poor_passphrase_is_refused(store: Store, file: Path, passphrase: str) -> None:
     with pytest.raises(UsageError, match="passphrase"):

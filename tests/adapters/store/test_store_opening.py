@@ -82,7 +82,7 @@ def test_reader_beside_a_writer_sees_each_change_and_may_make_none(
 def test_reader_without_a_store_sees_an_empty_one_and_makes_no_file(home: Any) -> None:
     with home.open(write=False) as reader:
         assert (reader.residents(), list(reader.events()), reader.verify().ok) == ((), [], True)
-        assert reader.key_origin == "none yet"
+        assert (reader.path, reader.key_origin) == (home.path, "none yet")
     assert not home.state.exists()
 
 
