@@ -30,7 +30,8 @@ def backup(store: Store, file: Path, passphrase: str) -> BackupReport:
 
     Raises
     ------
-    UsageError : there is no store yet, the file exists, lies in the state folder, or the passphrase is too short.
+    UsageError : there is no store yet, the file exists or lies in the state folder, or the passphrase is
+        too short.
     StoreError : the file cannot be written.
 
     """
