@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from typing import Annotated
 
 import typer
 
 from doorguard.cli.session import session_of
+
+LOG_FORMAT = "%(levelname)s %(name)s: %(message)s"
+"""No time: the journal stamps each line itself."""
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +25,7 @@ def run(context: typer.Context) -> None:
     """Watch the door: what the service manager starts."""
     from doorguard.app import run_daemon
 
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
     session = session_of(context)
     raise typer.Exit(run_daemon(session.settings, session.places))
 

@@ -91,7 +91,7 @@ class GuardView:
             "strike": self.strike,
             "contact": None,
             "camera": self.camera.value,
-            "liveness": None,
+            "liveness": "off",
             "model": self.model_id,
             "tau": None if threshold is None else round(threshold.tau, 4),
             "tau_kind": None if threshold is None else threshold.kind,
