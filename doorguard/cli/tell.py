@@ -66,11 +66,12 @@ def _explain_attempt(detail: Mapping[str, Any], names: Mapping[ResidentId, str])
         f"The door was {'released' if granted else 'kept locked'}: {REASON_WORDS.get(reason, reason)}.",
         f"{matched} of {len(frames)} frames matched at tau {_number(detail.get('tau'))} ({_origin(detail)}).",
     ]
-    lines += [
-        f"{word}: {_who(found.get('resident'), names)} at D {_number(found['distance_sq'])}."
-        for word, found in (("Nearest", detail.get("nearest")), ("Second", detail.get("second")))
-        if _distance(found) is not None
-    ]
+    for word in ("nearest", "second"):
+        found = detail.get(word)
+        if isinstance(found, Mapping) and _distance(found) is not None:
+            lines.append(
+                f"{word.capitalize()}: {_who(found['resident'], names)} at D {_number(_distance(found))}."
+            )
     for number, frame in enumerate(frames, 1):
         lines.append(f"  frame {number}: {_explain_frame(frame, names)}")
     stages: Mapping[str, float] = detail.get("stage_ms") or {}

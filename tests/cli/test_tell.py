@@ -25,7 +25,10 @@ def _attempt(**detail: object) -> StoredEvent:
         "frames": [
             {"d": 1.5, "nearest": ADA, "matched": False, "why": "no_match", "quality": None},
             {
-                **{"d": 1.0, "nearest": ADA, "matched": True, "why": "match"},
+                "d": 1.0,
+                "nearest": ADA,
+                "matched": True,
+                "why": "match",
                 "quality": {"face_px": 88.0, "yaw_deg": -3.0},
             },
         ],
