@@ -134,7 +134,7 @@ def run_daemon(
 
     """
     clock = SystemClock()
-    watchdog = SystemdWatchdog(os.environ)
+    watchdog = _make_watchdog()
     with ExitStack() as stack:
         signals = stack.enter_context(_signals())
         strike = build_strike(settings, clock)
@@ -192,6 +192,10 @@ class _Closing:
         """Close, if nothing hangs."""
         if self._may:
             self._store.close()
+
+
+def _make_watchdog() -> SystemdWatchdog:
+    return SystemdWatchdog(os.environ)
 
 
 def _open_store(places: Places, clock: Clock) -> Store | ClosedStore:

@@ -86,6 +86,7 @@ class RecordingWatchdog:
     """Implements `ports.Watchdog` by remembering: `calls` holds what it was told, oldest first."""
 
     def __init__(self) -> None:
+        self.interval_s: float | None = None
         self.calls: list[str] = []
         self.lines: list[str] = []
 
