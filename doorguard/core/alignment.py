@@ -63,5 +63,8 @@ def alignment_points(
     Shape `(len(mesh_indices), 2)` float64, frame pixels.
 
     """
-    flat = mesh_points[:, :2].astype(np.float64)
-    return np.array([flat[list(indices)].mean(axis=0) for indices in mesh_indices])
+    sizes = np.array([len(indices) for indices in mesh_indices])
+    chosen = mesh_points[[index for indices in mesh_indices for index in indices], :2].astype(np.float64)
+    sums: NDArray[np.float64] = np.add.reduceat(chosen, np.cumsum(sizes) - sizes)
+    means: NDArray[np.float64] = sums / sizes[:, None]
+    return means

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from doorguard.core.model import Box, Detection, Image
 from doorguard.errors import ModelError
 from doorguard.vision.interpreter import Interpreter
+from doorguard.vision.warp import scaled
 
 INPUT_SIDE = 128
 _GRIDS = ((16, 2), (8, 6))
@@ -78,9 +78,7 @@ class Detector:
         columns, rows = max(1, round(width * ratio)), max(1, round(height * ratio))
         left, top = (INPUT_SIDE - columns) // 2, (INPUT_SIDE - rows) // 2
         self._canvas[:] = 0
-        self._canvas[top : top + rows, left : left + columns] = cv2.resize(
-            image, (columns, rows), interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
-        )
+        self._canvas[top : top + rows, left : left + columns] = scaled(image, columns, rows)
         np.multiply(self._canvas, np.float32(2 / 255), out=self._input[0])
         self._input -= 1
         scale = np.array([width / columns, height / rows], np.float32)

@@ -14,6 +14,19 @@ _SHRINK_FROM = 2.0
 """Bilinear sampling reads 2×2 pixels: beyond this reduction it skips pixels, and noise becomes structure."""
 
 
+def scaled(image: Image, columns: int, rows: int) -> Image:
+    """Return a picture scaled to `columns`×`rows`, averaging where it shrinks.
+
+    Halving by averages and one bilinear step at the end look the same to the detector as averaging in one
+    step, in a third of the time: OpenCV's code for whole factors is vectorised.
+    """
+    height, width = image.shape[:2]
+    while width >= _SHRINK_FROM * columns and height >= _SHRINK_FROM * rows:
+        width, height = width // 2, height // 2
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return cv2.resize(image, (columns, rows), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
 def cut(image: Image, matrix: NDArray[np.float64], size: int) -> Image:
     """Return the `size`×`size` picture that `matrix` maps frame pixels onto; black outside the frame.
 
