@@ -25,7 +25,7 @@ from doorguard.errors import ModelError
 from doorguard.places import Places
 
 if TYPE_CHECKING:
-    from doorguard.adapters.store import Store
+    from doorguard.adapters.store import BackupReport, RestoreReport, Store
     from doorguard.daemon.camera_check import CameraReport
     from doorguard.stills import IdentifyAnswer
     from doorguard.vision.pipeline import FacePipeline
@@ -110,16 +110,16 @@ def save_picture(path: Path, picture: Image) -> None:
     save_png(path, picture)
 
 
-def write_backup(places: Places, file: Path, passphrase: str) -> None:
+def write_backup(places: Places, file: Path, passphrase: str) -> BackupReport:
     """Write the whole store, its key included, sealed with a passphrase; raises `StoreError`."""
     from doorguard.adapters.store import backup
 
     with open_store(places, write=False) as store:
-        backup(store, file, passphrase)
+        return backup(store, file, passphrase)
 
 
-def restore_backup(places: Places, settings: Settings, file: Path, passphrase: str) -> int:
-    """Replace the store by a backup that passes the self-test; return how many residents it holds.
+def restore_backup(places: Places, settings: Settings, file: Path, passphrase: str) -> RestoreReport:
+    """Replace the store by a backup that passes the self-test.
 
     Raises `StoreError`, `ModelError`; the old store then stays as it was.
     """
@@ -140,4 +140,4 @@ def restore_backup(places: Places, settings: Settings, file: Path, passphrase: s
         if roster.closed:
             raise ModelError(f"the backup was not restored: {roster.closed}")
 
-    return restore(file, passphrase, target, self_test).residents
+    return restore(file, passphrase, target, self_test)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from doorguard.cli.session import session_of
+from doorguard.core.audit import AuditReport
 from doorguard.errors import UsageError
+
+if TYPE_CHECKING:
+    from doorguard.adapters.store import RestoreReport
 
 PASSPHRASE_BYTES_MAX = 1024
 
@@ -36,7 +40,8 @@ def backup(
 
     session = session_of(context)
     passphrase = _passphrase(passphrase_fd, confirm=True)
-    write_backup(session.places, file, passphrase)
+    report = write_backup(session.places, file, passphrase)
+    _warn_of(report.audit)
     typer.echo(f"{file} holds everything; without the passphrase nobody can read it, you neither")
     session.say_where()
 
@@ -50,9 +55,27 @@ def restore(
     from doorguard.app import restore_backup
 
     session = session_of(context)
-    people = restore_backup(session.places, session.settings, file, _passphrase(passphrase_fd, confirm=False))
-    typer.echo(f"restored {people} resident{'s' if people != 1 else ''} from {file}")
+    passphrase = _passphrase(passphrase_fd, confirm=False)
+    report = restore_backup(session.places, session.settings, file, passphrase)
+    people = report.residents
+    typer.echo(f"restored {people} resident{'s' if people != 1 else ''} from {file}; {_erased(report)}")
+    made = "made now" if report.key_made else "there already"
+    typer.echo(f"the key that opens the store: {report.key_origin} ({made})", err=True)
+    _warn_of(report.audit)
     session.say_where()
+
+
+def _erased(report: RestoreReport) -> str:
+    """What became of people erased after the backup was made."""
+    if not report.erasures_known:
+        return "who was erased since the backup is not known here: remove them again if there were any"
+    count = len(report.dropped)
+    return f"{count} erased since then stayed erased" if count else "nobody in it was erased since then"
+
+
+def _warn_of(audit: AuditReport) -> None:
+    if not audit.ok:
+        typer.echo(f"warning: the audit chain is broken: {audit.what}", err=True)
 
 
 def _passphrase(descriptor: int | None, *, confirm: bool) -> str:
@@ -69,6 +92,4 @@ def _passphrase(descriptor: int | None, *, confirm: bool) -> str:
         passphrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
     else:
         raise UsageError("no terminal to ask at: give the passphrase with --passphrase-fd N")
-    if len(passphrase) < 8 or len(passphrase.encode()) > PASSPHRASE_BYTES_MAX:
-        raise UsageError("the passphrase must have 8 characters or more, at most 1024 bytes")
     return passphrase
