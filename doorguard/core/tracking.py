@@ -116,13 +116,13 @@ class Tracker:
         return {index: face for index, face in face_of.items() if box_of[face.track_id] == index}
 
     def _closeness(self, before: Box, now: Box) -> float | None:
-        """Return how well a box continues a track, higher is better; None when it cannot."""
+        """Return how well a box continues a track, by overlap, 0 to 1; None when it cannot."""
         width = max(before.width, now.width)
         moved = math.dist(before.centre, now.centre) / width
         grown = max(before.area, now.area) / min(before.area, now.area)
         overlap = before.iou(now)
         within_reach = moved <= _REACH and grown <= _GROWTH
-        return overlap - moved if overlap >= self._iou_min or within_reach else None
+        return overlap if overlap >= self._iou_min or within_reach else None
 
     def _choose(self, current: Sequence[_Followed]) -> _Followed | None:
         """Return the visitor: the one there is, unless he is gone or another face is clearly larger."""

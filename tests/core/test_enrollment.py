@@ -168,18 +168,28 @@ def test_live_poses_same_pose_again_tells_nothing_new() -> None:
     assert live.offer(_at(0.1), _pose(5.0))
 
 
-def test_live_poses_one_bad_frame_is_passed_over_and_somebody_else_begins_anew() -> None:
+def test_live_poses_distance_of_tau_itself_is_the_same_person() -> None:
+    live = LivePoses(wanted=2, tau=2.0)
+    live.offer(_at(0.0), _pose())
+    assert live.offer(_at(2.0), _pose(8))
+
+
+def test_live_poses_bad_frames_here_and_there_are_passed_over() -> None:
+    live = LivePoses(wanted=9, tau=1.0)
+    live.offer(_at(0.0), _pose())
+    for yaw_deg in (6, 12, 18):
+        for _ in range(STRANGER_FRAMES - 1):
+            assert not live.offer(_at(1.5), _pose(-8))
+        assert live.offer(_at(0.2), _pose(yaw_deg))
+    assert live.restarts == 0
+
+
+def test_live_poses_somebody_else_begins_anew() -> None:
     live = LivePoses(wanted=3, tau=1.0)
     live.offer(_at(0.0), _pose())
-    live.offer(_at(1.0), _pose(8))
-    assert len(live.encodings) == 2, "the boundary is the same person"
+    live.offer(_at(0.1), _pose(8))
     for _ in range(STRANGER_FRAMES - 1):
-        assert not live.offer(_at(1.5), _pose(-8))
-    assert live.offer(_at(0.2), _pose(-8)), "two bad frames are forgiven"
-    live = LivePoses(wanted=3, tau=1.0)
-    live.offer(_at(0.0), _pose())
-    for _ in range(STRANGER_FRAMES - 1):
-        live.offer(_at(1.5), _pose())
+        assert not live.offer(_at(1.5), _pose())
     assert live.offer(_at(1.5), _pose())
     assert live.restarts == 1
     assert [float(encoding[0]) for encoding in live.encodings] == [pytest.approx(0.25)]

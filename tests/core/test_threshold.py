@@ -68,6 +68,11 @@ def test_at_beside_an_extrapolated_entry_is_extrapolated() -> None:
     assert TABLE.at(2e-5, templates=1).kind == MEASURED
 
 
+def test_at_below_an_extrapolated_entry_is_extrapolated_whatever_lies_under_it() -> None:
+    table = ThresholdTable([_entry(1e-5, 1.0, 0.2), _entry(1e-4, 1.2, 0.1, EXTRAPOLATED)])
+    assert table.at(5e-5, templates=1).kind == EXTRAPOLATED
+
+
 def test_at_above_the_table_is_clamped_to_its_last_tau() -> None:
     threshold = TABLE.at(0.5, templates=1)
     assert (threshold.tau, threshold.fmr) == (1.4, 1e-2)
