@@ -75,11 +75,6 @@ class Desk:
             "enable": lambda request: self._set_enabled(request, True),
         }
 
-    @property
-    def verbs(self) -> frozenset[str]:
-        """The verbs carried out here; all others need a running daemon."""
-        return frozenset(self._handlers)
-
     def handle(self, request: Request) -> dict[str, object]:
         """Carry out one request; a changed resident comes back as it is now (`remove`: as it was).
 
@@ -140,13 +135,18 @@ class Desk:
             if owner is not None
             and (template.resident_id, template.model_id) == (owner.resident_id, self._model_id)
         ]
-        odd = find_odd_pair([*new.encodings, *held], limit_distance_sq=self._lookalike_distance_sq)
-        if odd is not None and not new.force:
-            what = "a new and a stored" if odd[1] >= len(new.encodings) else "two of the new"
-            raise PoorQualityError(
-                f"{new.name}: {what} picture do not look like the same person: D {odd[2]:.3f}, at most "
-                f"{self._lookalike_distance_sq:.3f} wanted; take better photos, or give --force"
-            )
+        limit = self._lookalike_distance_sq
+        mixed = ((fresh, stored) for fresh in new.encodings for stored in held)
+        for what, encodings in (
+            ("two of the new pictures", new.encodings),
+            *(("a new and a stored picture", pair) for pair in mixed),
+        ):
+            odd = find_odd_pair(encodings, limit_distance_sq=limit)
+            if odd is not None and not new.force:
+                raise PoorQualityError(
+                    f"{new.name}: {what} do not look like the same person: D {odd[2]:.3f}, at most "
+                    f"{limit:.3f} wanted; take better photos, or give --force"
+                )
 
     def _lookalike(self, new: NewTemplates, owner: Resident | None) -> tuple[ResidentId, float] | None:
         """Return the nearest other resident if too close and forced; raises `LookalikeError` otherwise."""

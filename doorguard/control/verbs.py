@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from doorguard.control.protocol import Channel, Peer, Request
+from doorguard.control.protocol import Channel
 from doorguard.core.model import ENCODING_DIM
 from doorguard.errors import ControlError, UsageError
 
@@ -176,17 +174,6 @@ def check_request(verb: str, args: Mapping[str, Any], channel: Channel) -> Args:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False, include_context=False)
         raise UsageError(f"{verb}: {'; '.join(_describe(problem) for problem in problems[:5])}") from error
-
-
-def local_request(verb: str, args: Mapping[str, Any]) -> Request:
-    """Return a request of this process to itself, checked by the same table; for when no daemon runs."""
-    return Request(
-        verb=verb,
-        args=check_request(verb, args, Channel.CONTROL),
-        peer=Peer(uid=os.getuid(), pid=os.getpid()),
-        channel=Channel.CONTROL,
-        deadline_s=math.inf,
-    )
 
 
 def _names(channel: Channel) -> list[str]:

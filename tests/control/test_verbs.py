@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
-import os
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from doorguard.control import protocol
-from doorguard.control.protocol import MAX_LINE_BYTES, Channel, Peer
+from doorguard.control.protocol import MAX_LINE_BYTES, Channel
 from doorguard.control.verbs import (
     ENCODING_BYTES,
     MAX_ENCODINGS,
@@ -21,7 +19,6 @@ from doorguard.control.verbs import (
     EnrollArgs,
     ListArgs,
     check_request,
-    local_request,
 )
 from doorguard.errors import ControlError, DoorguardError, UsageError
 
@@ -150,19 +147,6 @@ def test_text_with_space_around_it_is_trimmed() -> None:
     checked = check_request("residents_list", {"after": "  Ada "}, Channel.CONTROL)
     assert isinstance(checked, ListArgs)
     assert checked.after == "Ada"
-
-
-def test_local_request_is_this_process_and_never_late() -> None:
-    request = local_request("remove", {"name": "Ada"})
-    assert request.peer == Peer(os.getuid(), os.getpid())
-    assert (request.channel, request.deadline_s) == (Channel.CONTROL, math.inf)
-
-
-def test_local_request_is_held_to_the_same_table() -> None:
-    with pytest.raises(ControlError):
-        local_request("drop", {})
-    with pytest.raises(UsageError):
-        local_request("remove", {})
 
 
 VALUES = st.recursive(
