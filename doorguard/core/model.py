@@ -180,7 +180,6 @@ class Resident:
 
     def as_json(self) -> dict[str, object]:
         """Everything held on one resident but the templates' numbers; times are UTC."""
-        agreed = self.consent_utc
         return {
             "id": self.resident_id,
             "name": self.name,
@@ -188,7 +187,7 @@ class Resident:
             "templates": self.templates,
             "created": self.created_utc.isoformat(timespec="seconds"),
             "consent": self.consent,
-            "consent_at": agreed.isoformat(timespec="seconds") if agreed else None,
+            "consent_at": self.consent_utc and self.consent_utc.isoformat(timespec="seconds"),
         }
 
 
