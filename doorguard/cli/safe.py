@@ -79,17 +79,21 @@ def _warn_of(audit: AuditReport) -> None:
 
 
 def _passphrase(descriptor: int | None, *, confirm: bool) -> str:
-    """Ask at the terminal (twice when it is new) or read the first line of a file descriptor."""
+    """Read it from a file descriptor, or ask at the terminal (twice when it is new)."""
     if descriptor is not None:
-        try:
-            raw = os.read(descriptor, PASSPHRASE_BYTES_MAX + 1)
-        except OSError as error:
-            raise UsageError(
-                f"--passphrase-fd {descriptor}: {error.strerror}; open it first, as in 3<file"
-            ) from error
-        passphrase = raw.split(b"\n", 1)[0].decode("utf-8", "strict")
-    elif sys.stdin.isatty():
-        passphrase = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm)
-    else:
-        raise UsageError("no terminal to ask at: give the passphrase with --passphrase-fd N")
-    return passphrase
+        return _first_line(descriptor)
+    if sys.stdin.isatty():
+        return str(typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm))
+    raise UsageError("no terminal to ask at: give the passphrase with --passphrase-fd N")
+
+
+def _first_line(descriptor: int) -> str:
+    """Read and close a descriptor; bytes that are no text stay recognisable, for the store to refuse."""
+    try:
+        with os.fdopen(descriptor, "rb") as stream:
+            line = stream.readline(PASSPHRASE_BYTES_MAX + 1)
+    except OSError as error:
+        raise UsageError(f"--passphrase-fd {descriptor}: {error.strerror}; open it first: 3<file") from error
+    if len(line) > PASSPHRASE_BYTES_MAX:
+        raise UsageError(f"the passphrase is longer than {PASSPHRASE_BYTES_MAX} bytes; give a shorter one")
+    return line.removesuffix(b"\n").decode("utf-8", "surrogateescape")

@@ -55,14 +55,17 @@ def test_backup_restores_on_another_machine(
     assert run("identify", path("obama-2009"), "--json").json["resident"] == "Barack"
 
 
-def test_backup_short_passphrase_is_refused(run: Run, tmp_path: Path) -> None:
-    assert run("backup", tmp_path / "x.dgb", "--passphrase-fd", _pipe("short")).code == 2
+def test_backup_poor_passphrase_is_refused(run: Run, tmp_path: Path) -> None:
+    for passphrase in ("short", "x" * 2000, "\udcff" * 9):
+        assert run("backup", tmp_path / "x.dgb", "--passphrase-fd", _pipe(passphrase)).code == 2
+    assert run("backup", tmp_path / "x.dgb", "--passphrase-fd", "99").code == 2
+    assert run("backup", tmp_path / "x.dgb").code == 2  # no terminal to ask at
 
 
 def _pipe(text: str) -> str:
     """A file descriptor with one line to read, its other end closed."""
     reader, writer = os.pipe()
-    os.write(writer, text.encode() + b"\n")
+    os.write(writer, text.encode("utf-8", "surrogateescape") + b"\n")
     os.close(writer)
     return str(reader)
 
