@@ -44,10 +44,10 @@ DISAGREES = 1
 INTERRUPTED = 130
 
 WELCOME = (
-    "This is the daemon itself with its real models; only camera and strike are simulated.\n"
-    "Barack is enrolled from one photograph and comes as two others. Strangers come, too;\n"
-    "one, Eileen, is enrolled half-way (there is one photograph of her, she comes as it).\n"
-    "Nothing is kept: store, key and sockets live in a temporary folder.\n"
+    "The daemon itself with its real models; only camera and strike are simulated.\n"
+    "Barack is enrolled from one photograph and comes as two others. Strangers\n"
+    "come, too; one, Eileen, is enrolled half-way (there is one photograph of her,\n"
+    "she comes as it). Nothing is kept: store, key and sockets are temporary.\n"
 )
 
 

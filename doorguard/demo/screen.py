@@ -147,7 +147,7 @@ def _distance(moment: Moment) -> list[Text]:
     """The visitor's distance to the nearest resident as a bar against tau."""
     view = moment.view
     if view is None or view.threshold is None:
-        return [Text("nobody may be let in: no tau in force"), Text(""), Text("")]
+        return [Text("no tau in force: nobody gets in"), Text(""), Text("")]
     tau = view.threshold.tau
     look = view.look
     found = look is not None and math.isfinite(look.distance_sq)
@@ -200,7 +200,7 @@ def _timing(view: GuardView | None) -> list[Text]:
         return []
     stages = [f"{word} {view.stage_ms[key]:.1f}" for key, word in _STAGES if key in view.stage_ms]
     return [
-        Text(f"{view.frame_ms:.1f} ms a frame, {view.rate_hz:.0f} frames a second", no_wrap=True),
+        Text(f"{view.frame_ms:.1f} ms a frame, {view.rate_hz:.0f} a second", no_wrap=True),
         *(Text("  ".join(stages[at : at + 3]), style="grey62", no_wrap=True) for at in (0, 3)),
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,24 +10,27 @@ from typing import Any
 from rich.console import Console
 
 from doorguard.adapters.clock import SystemClock
-from doorguard.app import build_camera, carry_out, run_daemon
+from doorguard.app import build_camera, run_daemon
 from doorguard.config import CameraSettings, Settings
+from doorguard.control.client import call
 from doorguard.daemon.view import GuardView
 from doorguard.demo.hush import hushed
 from doorguard.demo.projector import Projector
 from doorguard.demo.results import Attempt, attempt_of_decision
 from doorguard.demo.screen import Moment, attempt_words
 from doorguard.demo.stage import Act, Onlooker, temporary_places
+from doorguard.errors import OK, ControlError
 
 YOU = "You"
 WELCOME = (
-    "The daemon before your webcam, with a simulated strike. Look in: it enrols you from\n"
-    "five poses, then it lets you in, and nobody else. Nothing is kept. Ctrl-C ends it.\n"
+    "The daemon before your webcam, with a simulated strike. Look in: it enrols\n"
+    "you from five poses, then lets you in, and nobody else. Nothing is kept.\n"
+    "Ctrl-C ends it.\n"
 )
 
 
 def play_webcam(source: str, console: Console) -> int:
-    """Run the daemon on a webcam (an index, or a video file) until Ctrl-C or its end; return 0.
+    """Run the daemon on a webcam (an index, or a video file) until Ctrl-C or its end; returns `OK`.
 
     Raises
     ------
@@ -41,14 +45,14 @@ def play_webcam(source: str, console: Console) -> int:
     console.print(WELCOME, highlight=False)
     onlooker = Onlooker(camera)
     with temporary_places() as places, hushed() as troubles:
-        webcam = Webcam(onlooker, partial(carry_out, places, settings))
+        webcam = Webcam(onlooker, partial(call, places.control_socket))
         with Projector(webcam, console) as projector:
             run_daemon(settings, places, source=onlooker, on_view=webcam.follow)
     for line in (*webcam.news(), *troubles):
         console.print(line, highlight=False, markup=False)
     if projector.failure is not None:
         raise projector.failure
-    return 0
+    return OK
 
 
 class Webcam:
@@ -78,11 +82,13 @@ class Webcam:
         """Start the enrolment with the first frame and follow it; one that failed is started again."""
         if self._view is None or self._names:
             return
+        verb, wanted = "live_poll", {"session": self._session or ""}
         if self._session is None:
-            wanted = {"kind": "enroll", "name": YOU, "consent": "stood before the webcam of the demo"}
-            self._hear(self._act("live_start", wanted))
-        else:
-            self._hear(self._act("live_poll", {"session": self._session}))
+            consent = "stood before the webcam of the demo"
+            verb, wanted = "live_start", {"kind": "enroll", "name": YOU, "consent": consent}
+        # A daemon that is busy, or stopping, does not answer: the next turn asks again.
+        with contextlib.suppress(ControlError):
+            self._hear(self._act(verb, wanted))
 
     def _hear(self, told: Mapping[str, Any]) -> None:
         looking, result = told["phase"] == "looking", told["result"]
