@@ -13,6 +13,7 @@ from doorguard.core.enrollment import (
     LivePoses,
     check_name,
     find_lookalike,
+    find_odd_pair,
     validate_encoding,
 )
 from doorguard.core.gallery import Gallery
@@ -125,6 +126,21 @@ def test_find_lookalike_ignores_the_resident_himself() -> None:
 def test_find_lookalike_empty_gallery_is_nobody() -> None:
     empty = Gallery.build([], MODEL)[0]
     assert find_lookalike(empty, [_at(0.0)], limit_distance_sq=4.0, ignore=None) is None
+
+
+def test_find_odd_pair_names_the_two_farthest_apart() -> None:
+    encodings = [_at(0.0), _at(0.5, axis=2), _at(2.0, axis=3)]
+    found = find_odd_pair(encodings, limit_distance_sq=1.5)
+    assert found == (0, 2, 2.0)
+
+
+def test_find_odd_pair_at_the_limit_itself_is_one_person() -> None:
+    assert find_odd_pair([_at(0.0), _at(2.0)], limit_distance_sq=2.0) is None
+
+
+@pytest.mark.parametrize("encodings", [[], [_at(0.0)]])
+def test_find_odd_pair_fewer_than_two_make_no_pair(encodings: list[Encoding]) -> None:
+    assert find_odd_pair(encodings, limit_distance_sq=0.0) is None
 
 
 def test_live_poses_follow_the_hints_to_the_end() -> None:
