@@ -53,6 +53,7 @@ def test_whole_script_played_fast_is_decided_as_expected(
     assert [file.name for file in tmp_path.iterdir()] == ["demo.svg"]
     drawn = picture.read_text(encoding="utf-8")
     assert "RELEASED" in drawn
+    assert "url(http" not in drawn
     assert "Barack" in drawn
 
 
@@ -139,6 +140,13 @@ def test_command_ended_by_ctrl_c_fails() -> None:
     threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     assert main(["demo"]) == INTERRUPTED
+
+
+def test_command_with_a_picture_that_cannot_be_written_refuses_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--picture", str(tmp_path / "missing" / "demo.svg")]) == 2
+    assert "cannot write" in capsys.readouterr().err
 
 
 def test_command_refuses_a_picture_of_a_webcam(capsys: pytest.CaptureFixture[str]) -> None:
