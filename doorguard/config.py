@@ -115,7 +115,7 @@ class DecisionSettings(Section):
     attempt_gap_s: float = Field(default=3.0, ge=0.0, le=60.0)
     regrant_s: float = Field(default=15.0, ge=0.0, le=600.0)
     frame_age_max_s: float = Field(default=0.5, ge=0.05, le=5.0)
-    track_gap_s: float = Field(default=0.5, ge=0.0, le=5.0)
+    track_gap_s: float = Field(default=0.5, ge=0.05, le=5.0)
 
     @model_validator(mode="after")
     def _agree_within_frames(self) -> DecisionSettings:
@@ -195,6 +195,22 @@ class Settings(Section):
     motion: MotionSettings = MotionSettings()
     enrollment: EnrollmentSettings = EnrollmentSettings()
     events: EventSettings = EventSettings()
+
+    @model_validator(mode="after")
+    def _frames_come_fast_enough(self) -> Settings:
+        """Refuse a camera so slow that no visitor could be followed, or none agreed upon in time."""
+        frame_s = 1.0 / self.camera.rate_hz
+        if self.decision.track_gap_s < 1.5 * frame_s:
+            raise ValueError(
+                f"decision.track_gap_s ({self.decision.track_gap_s}) is shorter than 1.5 frames at "
+                f"camera.rate_hz {self.camera.rate_hz}: nobody could be followed; raise one of them"
+            )
+        if self.decision.window_s < (self.decision.agree - 1) * frame_s:
+            raise ValueError(
+                f"decision.window_s ({self.decision.window_s}) is too short for {self.decision.agree} at "
+                f"camera.rate_hz {self.camera.rate_hz}: nobody could get in; raise one of them"
+            )
+        return self
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -284,3 +284,19 @@ def test_any_bytes_are_either_settings_or_a_config_error(raw: bytes) -> None:
         parse_settings(raw, origin="door.yaml")
     except ConfigError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"camera: {rate_hz: 2}", "nobody could be followed"),
+        (b"decision: {window_s: 0.2, agree: 5}", "nobody could get in"),
+        (b"camera: {rate_hz: 1}\ndecision: {track_gap_s: 1.5}", None),
+    ],
+)
+def test_camera_too_slow_for_the_decision_is_refused(text: bytes, says: str | None) -> None:
+    if says is None:
+        assert parse_settings(text, origin="door.yaml").camera.rate_hz == 1
+        return
+    with pytest.raises(ConfigError, match=says):
+        parse_settings(text, origin="door.yaml")
