@@ -13,7 +13,7 @@ from doorguard.control.protocol import ANSWER_WITHIN_S, MAX_LINE_BYTES, Channel,
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of the daemon its clients may have.
+    """How much of the daemon its clients may have, on each of the two sockets.
 
     Parameters
     ----------
@@ -25,8 +25,8 @@ class Limits:
 
     """
 
-    connections: int = 32
-    per_uid: int = 8
+    connections: int = 64
+    per_uid: int = 32
     line_s: float = 1.0
     answer_s: float = ANSWER_WITHIN_S - 0.2
     workers: int = 2
@@ -70,7 +70,10 @@ class Connection:
         OSError : the client hung up before its newline.
 
         """
-        chunk = self.socket.recv(MAX_LINE_BYTES)
+        try:
+            chunk = self.socket.recv(MAX_LINE_BYTES)
+        except BlockingIOError:
+            return None
         self._received += chunk
         # only the new bytes are searched, so that a line sent byte by byte costs no more than another
         if b"\n" in chunk or len(self._received) > MAX_LINE_BYTES:

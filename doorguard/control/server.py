@@ -145,25 +145,32 @@ class ControlServer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * protocol.MAX_LINE_BYTES)
         now_s = time.monotonic()
         connection = Connection(raw, peer_of(raw), listener.channel, now_s, now_s + self._limits.line_s)
-        has_room = self._make_room(connection.peer.uid)
+        has_room = self._make_room(connection)
         self._connections[connection] = None
         self._selector.register(raw, selectors.EVENT_READ, connection)
         if not has_room:
             self._refuse(connection, ControlError("the daemon is busy with other requests; try again"))
 
-    def _make_room(self, uid: int) -> bool:
-        """Hang up on the oldest unfinished line of whoever crowds the others out; False if there is none."""
-        held = Counter(connection.peer.uid for connection in self._connections)
-        if held[uid] >= self._limits.per_uid:
-            crowd = uid
-        elif held.total() >= self._limits.connections:
+    def _make_room(self, newcomer: Connection) -> bool:
+        """Hang up on the oldest unfinished line of whoever crowds this socket; False if there is none."""
+        inside = [each for each in self._connections if each.channel is newcomer.channel]
+        held = Counter(each.peer.uid for each in inside)
+        if held[newcomer.peer.uid] >= self._limits.per_uid:
+            crowd = newcomer.peer.uid
+        elif len(inside) >= self._limits.connections:
             crowd = held.most_common(1)[0][0]
         else:
             return True
-        for connection in self._connections:
-            if connection.peer.uid == crowd and connection.phase is Phase.READING:
-                self._drop(connection)
-                return True
+        silent = [each for each in inside if each.peer.uid == crowd and each.phase is Phase.READING]
+        for connection in silent:
+            self._advance(connection)  # its line may have come meanwhile
+            if connection.phase is Phase.RUNNING:
+                continue
+            if connection in self._connections:
+                self._refuse(
+                    connection, ControlError("too many requests at once, so this was dropped unread")
+                )
+            return True
         return False
 
     def _advance(self, connection: Connection) -> None:
