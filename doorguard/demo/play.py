@@ -87,13 +87,16 @@ def play(options: DemoOptions, console: Console) -> int:
     with temporary_places() as places:
         with hushed() as troubles:
             show = (_play_fast if options.fast else _play_live)(options, places, console)
+        finished, ended = show.finished, show.ended_visits
         results, told = _read_log(show, places)
+    if not finished:
+        results = results[:ended]
     console.print(table_of(results))
     for line in (*troubles, told):
         console.print(line, highlight=False, markup=False)
     if options.picture is not None:
         _save_picture(options.picture, show, results)
-    if not show.finished:
+    if not finished:
         console.print("stopped before the end")
         return INTERRUPTED
     wrong = sum(not result.agrees for result in results)

@@ -263,11 +263,11 @@ def _table_row(result: VisitResult) -> tuple[Text, ...]:
     telling, tries = result.telling, len(result.attempts)
     opened = telling is not None and telling.granted
     expected = f"{result.visit.expected}{f' {result.person}' if result.person else ''}"
-    decided = f"{result.decided}{f' {telling.who}' if telling and opened else ''}"
+    more = f" {telling.who}" if telling and opened else f" {tries} times" if tries > 1 else ""
     return (
         Text(result.visit.title),
         Text(expected),
-        Text(f"{decided}{f' {tries} times' if tries > 1 else ''}", style="green3" if opened else ""),
+        Text(f"{result.decided}{more}", style="green3" if opened else ""),
         Text(_against_tau(telling)),
         Text("ok", style="green3") if result.agrees else Text("WRONG", style="bold red1"),
     )
