@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from time import perf_counter
 
@@ -123,9 +124,10 @@ class FacePipeline:
         """
         box = detection.box
         reach = _SURROUNDINGS * max(box.width, box.height) / 2
-        if not 0 < reach < _COARSE * _SURROUNDINGS / 2 * max(image.shape[:2]):
-            return detection
         x, y = box.centre
+        is_coarse = 0 < reach < _COARSE * _SURROUNDINGS / 2 * max(image.shape[:2])
+        if not (is_coarse and math.isfinite(x + y)):
+            return detection
         left, top = max(int(x - reach), 0), max(int(y - reach), 0)
         part = image[top : max(int(y + reach), 0), left : max(int(x + reach), 0)]
         if not part.size:
