@@ -30,7 +30,7 @@ from doorguard.daemon.events import EventStamp, Recorder
 from doorguard.daemon.guard import Guard, GuardParts
 from doorguard.daemon.live import LiveRules, LiveSessions
 from doorguard.daemon.loop import Loop, OnView
-from doorguard.daemon.roster import match_rules, policy_rules
+from doorguard.daemon.roster import match_rules
 from doorguard.daemon.upkeep import Upkeep
 from doorguard.errors import OK, StoreKeyError
 from doorguard.places import Places
@@ -87,7 +87,7 @@ def assemble(settings: Settings, resources: Resources) -> Daemon:
         LiveRules(settings.enrollment.live_templates, pair_threshold(table, rules).tau),
         enrollment.enroll,
         enrollment.check,
-        track_gap_s=policy_rules(settings).track_gap_s,
+        track_gap_s=settings.decision.track_gap_s,
     )
     guard = Guard(
         GuardParts(

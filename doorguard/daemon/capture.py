@@ -71,10 +71,13 @@ class CaptureRules:
     ) -> CaptureRules:
         """Take them from the settings.
 
-        Only attempts feed the watchdog while the camera is lost, so the pause between them stays below half
-        of its interval `watchdog_s`: a camera that is away for long must not restart the daemon.
+        Only attempts feed the watchdog while the camera is lost, so the pause between them leaves room in
+        its interval `watchdog_s` for an attempt as long as it may be, and as much again: a camera that is
+        away for long must not restart the daemon.
         """
-        longest_s = camera.retry_max_s if watchdog_s is None else min(camera.retry_max_s, watchdog_s / 2)
+        longest_s = camera.retry_max_s
+        if watchdog_s is not None:
+            longest_s = min(longest_s, max((watchdog_s - CALL_MAX_S) / 2, watchdog_s / 10))
         return cls(camera.lost_after_s, min(camera.retry_first_s, longest_s), longest_s, frame_age_max_s)
 
 
@@ -86,7 +89,7 @@ class Capture:
     source : touched by that thread only, from `start` to the thread's end.
     rules : times.
     clock : the clock that the frames are stamped with.
-    ring : called, on the capture thread, after each frame and each change worth the loop's attention.
+    ring : called on the capture thread after each frame and each error.
 
     """
 
@@ -101,7 +104,7 @@ class Capture:
         self._metering: tuple[Box | None, Image] | None = None
         self._health = CameraHealth(CameraState.STARTING, "", fatal=False, attempts=0, losses=0, frames=0)
         self._fresh_s = clock.monotonic()
-        self._steady_since_s = self._fresh_s
+        self._opened_s = self._fresh_s
         self._pause_s = rules.retry_first_s
         self._opened = False
 
@@ -143,26 +146,28 @@ class Capture:
 
     def step(self) -> float:
         """Read one frame, opening the source first when it is closed; return the seconds to pause after."""
-        was_lost, reconnecting = self.health.state is CameraState.LOST, not self._opened
+        reconnecting = not self._opened and self.health.state is CameraState.LOST
         began_s = self._clock.monotonic()
         try:
             frame = self._read()
         except CameraError as error:
-            return self._lose(str(error), fatal=error.fatal, attempt=(was_lost and reconnecting, began_s))
+            pause_s = self._lose(str(error), fatal=error.fatal)
         except Exception as error:  # noqa: BLE001  whatever a driver raises, the thread must live on
             LOG.error("camera: %s", where(error))
-            why = f"unexpected {type(error).__name__}"
-            return self._lose(why, fatal=False, attempt=(was_lost and reconnecting, began_s))
-        if frame is None:
-            self._end()
-            return 0.0
-        return self._deliver(frame)
+            pause_s = self._lose(f"unexpected {type(error).__name__}")
+        else:
+            pause_s = self._end() if frame is None else self._deliver(frame)
+        if reconnecting and self._clock.monotonic() - began_s <= CALL_MAX_S:
+            with self._lock:
+                self._health = replace(self._health, attempts=self._health.attempts + 1)
+        self._ring()
+        return pause_s
 
     def _read(self) -> Frame | None:
         if not self._opened:
             self._source.open()
             self._opened = True
-            self._steady_since_s = self._clock.monotonic()
+            self._opened_s = self._clock.monotonic()
         with self._lock:
             metering, self._metering = self._metering, None
         if metering is not None:
@@ -171,43 +176,37 @@ class Capture:
 
     def _deliver(self, frame: Frame) -> float:
         now_s = self._clock.monotonic()
-        if now_s - self._steady_since_s >= self._rules.retry_max_s:
+        if now_s - self._opened_s >= self._rules.retry_max_s:
             # Only a camera that held for a while earns short pauses again: one that flaps writes events.
             self._pause_s = self._rules.retry_first_s
         fresh = now_s - frame.captured_s <= self._rules.frame_age_max_s
-        if not fresh and now_s - self._fresh_s > self._rules.lost_after_s:
-            return self._lose("it delivers only old frames", fatal=False, attempt=(True, now_s))
+        if not fresh and now_s - max(self._fresh_s, self._opened_s) > self._rules.lost_after_s:
+            return self._lose("it delivers only old frames")
         with self._lock:
             self._frame = frame
-            health = self._health
-            state, why = (CameraState.OK, "") if fresh else (health.state, health.why)
-            self._health = replace(health, state=state, why=why, fatal=False, frames=health.frames + 1)
+            health = replace(self._health, frames=self._health.frames + 1)
             if fresh:
                 self._fresh_s = now_s
-        self._ring()
+                health = replace(health, state=CameraState.OK, why="", fatal=False)
+            self._health = health
         return 0.0
 
-    def _lose(self, why: str, *, fatal: bool, attempt: tuple[bool, float]) -> float:
-        """Close, note the loss, and return the pause; `attempt`: whether one ended, and when it began."""
-        reconnecting, began_s = attempt
-        counts = reconnecting and self._clock.monotonic() - began_s <= CALL_MAX_S
+    def _lose(self, why: str, *, fatal: bool = False) -> float:
+        """Close the source, note why, and return the pause before the next attempt."""
         self._close()
         with self._lock:
-            health = self._health
-            self._health = CameraHealth(
-                CameraState.LOST, why, fatal, health.attempts + counts, health.losses + 1, health.frames
-            )
+            losses = self._health.losses + 1
+            self._health = replace(self._health, state=CameraState.LOST, why=why, fatal=fatal, losses=losses)
             self._frame = None
-        self._ring()
         pause_s = self._pause_s
         self._pause_s = min(pause_s * 2, self._rules.retry_max_s)
         return pause_s
 
-    def _end(self) -> None:
+    def _end(self) -> float:
         with self._lock:
             self._health = replace(self._health, state=CameraState.ENDED, why="")
         self._stop.set()
-        self._ring()
+        return 0.0
 
     def _close(self) -> None:
         self._opened = False

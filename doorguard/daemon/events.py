@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from doorguard.core.model import Event, EventKind, ResidentId
+from doorguard.daemon.faults import where
 from doorguard.errors import DoorguardError
 from doorguard.ports import Clock, EventLog
 
@@ -96,14 +97,20 @@ class Recorder:
                 return True
             try:
                 self._log.append(event)
-            except DoorguardError as error:
-                self._refused(str(error))
+            except (TypeError, ValueError) as error:
+                # No log will ever take this one; kept, it would keep all others waiting for ever.
+                LOG.error("an event of kind %s cannot be stored: %s", event.kind, where(error))
+                with self._lock:
+                    self._lost += 1
+            except Exception as error:  # noqa: BLE001  whatever a log raises, the thread must live on
+                self._refused(str(error) if isinstance(error, DoorguardError) else where(error))
                 return False
+            else:
+                self._accepted()
             with self._lock:
                 # Overflow may have dropped this very event while it was being written.
                 if self._queue and self._queue[0] is event:
                     self._queue.popleft()
-            self._accepted()
 
     def start(self) -> None:
         """Start the thread."""

@@ -36,6 +36,8 @@ RATE_FRAMES = 30
 RATE_WINDOW_S = 3.0
 """Frames older than this say nothing about the rate now."""
 
+FROZEN = "camera frozen: it shows one and the same picture; faces do not open the door"
+
 STARTING = CameraHealth(CameraState.STARTING, "", fatal=False, attempts=0, losses=0, frames=0)
 
 
@@ -228,8 +230,14 @@ class Guard:
             recorder=recorder,
             live=parts.live.words,
             model_id=parts.models.model_id,
-            off=what_is_off(self._camera, roster, recorder, parts.live.words),
+            off=(*what_is_off(self._camera, roster, recorder, parts.live.words), *self._frozen()),
         )
+
+    def _frozen(self) -> tuple[str, ...]:
+        """Say so when the camera delivers one picture again and again; nothing of it counts."""
+        after_s, now_s = self._parts.settings.camera.lost_after_s, self._parts.clock.monotonic()
+        is_frozen = self._camera.state is CameraState.OK and self._lookout.frozen(now_s, after_s)
+        return (FROZEN,) if is_frozen else ()
 
     def _rate_hz(self) -> float:
         now_s = self._parts.clock.monotonic()

@@ -56,6 +56,7 @@ class Lookout:
         self._gate = MotionGate(motion)
         self._previous: Image | None = None
         self._seen_s: float | None = None
+        self._changed_s: float | None = None
 
     def find(self, frame: Frame, now_s: float) -> Visitor | Disposal:
         """Return the visitor, or how a frame that does not show one was disposed of."""
@@ -64,6 +65,7 @@ class Lookout:
         previous, self._previous = self._previous, frame.image
         if previous is not None and same_picture(previous, frame.image):
             return Disposal.DUPLICATE
+        self._changed_s = now_s
         if not self.occupied(now_s) and not self._gate.worth_looking(frame.image, now_s):
             return Disposal.NO_MOTION
         detections = self._vision.detect(frame.image)
@@ -77,9 +79,13 @@ class Lookout:
         """Whether the visitor was seen within the track's gap; then he need not move to be looked at."""
         return self._seen_s is not None and now_s - self._seen_s <= self._rules.track_gap_s
 
+    def frozen(self, now_s: float, after_s: float) -> bool:
+        """Whether the camera has shown one and the same picture for longer than `after_s`."""
+        return self._changed_s is not None and now_s - self._changed_s > after_s
+
     def start_anew(self) -> None:
         """Forget what was seen: the camera was away, and the next frame is looked at whatever it shows."""
-        self._previous, self._seen_s = None, None
+        self._previous, self._seen_s, self._changed_s = None, None, None
         self._gate = MotionGate(self._motion)
 
 

@@ -56,8 +56,6 @@ def match_rules(settings: Settings) -> MatchRules:
 def policy_rules(settings: Settings) -> PolicyRules:
     """Return the settings' rules about decisions."""
     decision = settings.decision
-    # A visitor missing from one frame only is still there, however slow the camera is.
-    track_gap_s = max(decision.track_gap_s, 2.5 / settings.camera.rate_hz)
     return PolicyRules(
         frames=decision.frames,
         agree=decision.agree,
@@ -66,7 +64,7 @@ def policy_rules(settings: Settings) -> PolicyRules:
         attempt_gap_s=decision.attempt_gap_s,
         regrant_s=decision.regrant_s,
         frame_age_max_s=decision.frame_age_max_s,
-        track_gap_s=track_gap_s,
+        track_gap_s=decision.track_gap_s,
         margin=settings.match.margin,
     )
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from doorguard.adapters.simulated.visits import RESIDENT, STILL_SCRIPT, Script
 from doorguard.app import open_store, run_daemon, service
 from doorguard.config import Settings
 from doorguard.control.client import call
-from doorguard.core.model import EventKind, Image
+from doorguard.core.model import EventKind, Frame, Image
 from doorguard.core.policy import Outcome
 from doorguard.errors import CameraError, ModelError, NotAllowedError, StoreBusyError
 from doorguard.places import Places
@@ -141,6 +142,27 @@ def test_run_daemon_camera_vanishes_and_returns(running: Running) -> None:
     kinds = [event.kind for event in running.events()]
     assert EventKind.CAMERA_LOST in kinds
     assert kinds.index(EventKind.CAMERA_LOST) < kinds.index(EventKind.CAMERA_BACK)
+
+
+def test_run_daemon_camera_that_hangs_does_not_hold_the_stop_up(running: Running) -> None:
+    release = threading.Event()
+
+    class Hanging(SimulatedCamera):
+        def read(self) -> Frame | None:
+            release.wait(60)
+            return None
+
+    stopped: list[float] = []
+
+    def scenario(running: Running) -> None:
+        running.until_status(lambda status: status["camera"] == "lost")
+        stopped.append(time.monotonic())
+
+    camera = Hanging(STILL_SCRIPT, SystemClock(), running.settings.camera)
+    assert running.run(scenario, camera) == 0
+    assert time.monotonic() - stopped[0] <= 2.0
+    assert running.watchdog.fed == 0
+    release.set()
 
 
 def test_run_daemon_without_a_frame_is_ready_but_degraded(running: Running) -> None:

@@ -71,7 +71,7 @@ def test_health_attempts_count_reconnections_only(clock: ManualClock) -> None:
     capture.step()
     assert capture.health.attempts == 2
     capture.step()
-    assert (capture.health.state, capture.health.attempts) == (CameraState.OK, 2)
+    assert (capture.health.state, capture.health.attempts) == (CameraState.OK, 3)
 
 
 def test_health_attempt_that_opens_but_gives_no_frame_counts(clock: ManualClock) -> None:
@@ -158,7 +158,15 @@ def test_step_camera_with_old_frames_only_is_reconnected(clock: ManualClock) -> 
     assert capture.step() == 0.5
     health = capture.health
     assert (health.state, health.why) == (CameraState.LOST, "it delivers only old frames")
-    assert health.attempts == 1
+    assert health.attempts == 0
+    for attempt in (1, 2):  # each is given as long again
+        assert capture.step() == 0.0
+        assert (capture.health.state, capture.health.attempts) == (CameraState.LOST, attempt)
+        clock.advance(5.1)
+        assert capture.step() > 0.0
+    source.age_s = 0.0
+    capture.step()
+    assert capture.health.state is CameraState.OK
 
 
 def test_step_source_that_ends_is_ended(clock: ManualClock) -> None:
@@ -228,7 +236,10 @@ def test_stop_before_start_does_nothing(clock: ManualClock) -> None:
     assert _capture(clock)[0].stop(1)
 
 
-def test_rules_of_settings_keep_the_pause_below_half_the_watchdog() -> None:
+@pytest.mark.parametrize(("watchdog_s", "pause_s"), [(None, 300.0), (1000.0, 300.0), (10.0, 2.5), (4.0, 0.4)])
+def test_rules_of_settings_keep_pause_and_attempt_within_the_watchdog(
+    watchdog_s: float | None, pause_s: float
+) -> None:
     camera = CameraSettings(retry_first_s=10.0, retry_max_s=300.0)
-    assert CaptureRules.of(camera, 0.5) == CaptureRules(5.0, 10.0, 300.0, 0.5)
-    assert CaptureRules.of(camera, 0.5, watchdog_s=12.0) == CaptureRules(5.0, 6.0, 6.0, 0.5)
+    rules = CaptureRules.of(camera, 0.5, watchdog_s=watchdog_s)
+    assert rules == CaptureRules(5.0, min(10.0, pause_s), pause_s, 0.5)

@@ -64,6 +64,37 @@ def test_drain_log_that_refuses_keeps_events_and_raises_the_alarm_once(
     assert recorder.health.alarm == ""
 
 
+def test_drain_event_that_no_log_takes_is_dropped_and_the_others_written(
+    recorder: Recorder, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = store.append
+
+    def append(event: Event) -> StoredEvent:
+        if event.detail["n"] == 1:
+            raise ValueError("not JSON")
+        return keep(event)
+
+    monkeypatch.setattr(store, "append", append)
+    for number in range(3):
+        recorder.record(EventKind.ATTEMPT, {"n": number})
+    assert recorder.drain()
+    assert _details(store) == [0, 2]
+    assert recorder.health.lost == 1
+
+
+def test_drain_log_that_raises_something_unexpected_keeps_events(
+    recorder: Recorder, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def append(event: Event) -> StoredEvent:
+        raise RuntimeError("a name")
+
+    monkeypatch.setattr(store, "append", append)
+    recorder.record(EventKind.ATTEMPT, {"n": 1})
+    assert not recorder.drain()
+    assert recorder.health.alarm.startswith("RuntimeError at")
+    assert recorder.health.queued == 2
+
+
 def test_put_full_queue_drops_the_oldest_and_tells_how_many(recorder: Recorder, store: MemoryStore) -> None:
     store.full = True
     recorder.record(EventKind.ATTEMPT, {"n": 0})

@@ -100,6 +100,18 @@ def test_handle_same_array_again_is_a_duplicate(house: House) -> None:
     assert house.guard.handle(house.frame(image=picture)) is Disposal.DUPLICATE
 
 
+def test_handle_camera_that_froze_is_told_after_a_while(house: House) -> None:
+    house.guard.watch_camera(OK)
+    picture = flat(100)
+    for _ in range(6):
+        house.guard.handle(house.frame(image=picture))
+        assert "frozen" not in house.guard.view().as_line()
+        house.clock.advance(1.0)
+    assert "camera frozen" in house.guard.view().as_line()
+    house.feed(1)
+    assert "frozen" not in house.guard.view().as_line()
+
+
 def test_handle_picture_differing_between_the_quick_rows_is_no_duplicate(house: House) -> None:
     house.stand(SimulatedFace(person(1)))
     first, second = flat(100), flat(100)

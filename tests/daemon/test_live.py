@@ -75,6 +75,16 @@ def test_live_enroll_somebody_else_stepping_in_begins_anew(house: House) -> None
     assert (told["restarts"], told["taken"]) == (1, 1)
 
 
+def test_live_enroll_goes_on_with_whoever_takes_the_place_in_front(house: House) -> None:
+    session = house.ask("live_start", kind="enroll", name="Ada")["session"]
+    house.stand(SimulatedFace(person(2), faults=(QualityFault.TOO_SMALL,)))
+    house.feed(2)
+    house.stand(SimulatedFace(person(1), box=Box(20.0, 20.0, 150.0, 150.0)), *house.vision.faces)
+    house.feed(2)
+    told = house.ask("live_poll", session=session)
+    assert (told["phase"], told["taken"]) == ("looking", 1)
+
+
 def test_live_enroll_lookalike_fails_with_the_desk_s_own_error(house: House) -> None:
     house.enroll("Bob", 1)
     session = house.ask("live_start", kind="enroll", name="Ada")["session"]

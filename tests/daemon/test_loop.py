@@ -144,6 +144,16 @@ def test_step_camera_whose_read_hangs_is_lost_and_feeds_nothing(bench: Bench) ->
     assert [event.kind for event in bench.house.events()] == [EventKind.CAMERA_LOST]
 
 
+def test_step_attempt_the_loop_learns_of_after_the_return_feeds_by_its_frame_only(bench: Bench) -> None:
+    bench.read(GONE)
+    bench.turn()
+    bench.source.opens.append(GONE)
+    bench.capture.step()
+    bench.capture.step()
+    bench.turn()
+    assert bench.watchdog.fed == 1
+
+
 def test_step_reconnection_that_hangs_feeds_nothing_even_when_it_returns(bench: Bench) -> None:
     bench.read(GONE)
     bench.turn()

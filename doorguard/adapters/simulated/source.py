@@ -43,7 +43,7 @@ class ScriptedSource:
         if self._is_open:
             raise CameraError("the scripted source is open already", fatal=True)
         _take(self.opens)
-        self._is_open, self._sequence = True, 0
+        self._is_open = True
 
     def read(self) -> Frame | None:
         """Take the next step of `reads`."""
