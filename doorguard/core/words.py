@@ -12,7 +12,7 @@ REASON_WORDS: Mapping[str, str] = {
     Reason.NO_MATCH: "no resident within tau",
     Reason.AMBIGUOUS: "two residents are nearly as close",
     Reason.COOLING_DOWN: "let in a moment ago",
-    Reason.DISAGREEMENT: "the frames match different residents",
+    Reason.DISAGREEMENT: "the frames do not agree on one",
     Reason.TOO_FEW_FRAMES: "too few good frames in time",
     Reason.TRACK_BROKEN: "the visitor left too early",
     Reason.NO_TEMPLATES: "nobody is enrolled and enabled",
@@ -22,7 +22,7 @@ REASON_WORDS: Mapping[str, str] = {
     Reason.CAMERA_LOST: "the camera was lost",
     Reason.STOPPING: "the daemon was stopping",
 }
-"""Why an attempt ended as it did, each in at most 36 characters; every `Reason` is here (a test)."""
+"""Why an attempt ended as it did, each in at most 34 characters; every `Reason` is here (a test)."""
 
 EVENT_WORDS: Mapping[EventKind, str] = {
     EventKind.ATTEMPT: "somebody tried",

@@ -16,6 +16,7 @@ from rich.text import Text
 from doorguard.adapters.simulated.visits import Expected
 from doorguard.core.model import Box, Image
 from doorguard.core.policy import State
+from doorguard.core.words import REASON_WORDS
 from doorguard.daemon.view import GuardView
 from doorguard.demo.picture import Picture, Pixel
 from doorguard.demo.results import Attempt, VisitResult
@@ -39,17 +40,6 @@ _COLOURS: dict[State, tuple[str, Pixel]] = {
     State.DENIED: ("red3", (230, 50, 50)),
     State.PAUSED: ("orange3", (215, 135, 0)),
 }
-_REASONS = {
-    "match": "enough frames match one resident",
-    "no_match": "no resident's face: D above tau",
-    "disagreement": "the frames do not agree",
-    "ambiguous": "two residents are equally near",
-    "too_few_frames": "too few good frames in time",
-    "track_broken": "the visitor left too early",
-    "no_templates": "nobody is enrolled",
-    "resident_removed": "the resident is none any more",
-}
-"""Reasons in at most 34 characters."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +181,7 @@ def _last(last: Attempt | None) -> list[Text]:
         "DENIED", style="bold red1"
     )  # fmt: skip
     frames = " ".join(f"{distance_sq:.2f}" for distance_sq in last.distances_sq) or "nobody to compare with"
-    reason = _REASONS.get(last.reason, last.reason.replace("_", " "))
+    reason = REASON_WORDS[last.reason]
     return [verdict, Text(f"D {frames}", no_wrap=True), Text(reason, style="grey62", no_wrap=True)]
 
 

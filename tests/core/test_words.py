@@ -13,4 +13,4 @@ def test_words_cover_every_reason_and_kind() -> None:
 
 
 def test_words_of_reasons_fit_the_demo() -> None:
-    assert max(map(len, REASON_WORDS.values())) <= 36
+    assert max(map(len, REASON_WORDS.values())) <= 34
