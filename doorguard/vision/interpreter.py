@@ -25,6 +25,9 @@ _MAKES = {
     "tflite-runtime": ("tflite_runtime.interpreter", "doorguard[tflite-runtime]"),
 }
 
+_FILE_IDENTIFIER = b"TFL3"
+"""Bytes 4 to 7 of every TFLite file (FlatBuffers file identifier of its schema, version 3)."""
+
 
 class Interpreter(Protocol):
     """One loaded model with one input. Not thread-safe."""
@@ -86,7 +89,8 @@ def open_interpreter(model: bytes | Path, runtime: Runtime, threads: int) -> Int
 
     Parameters
     ----------
-    model : the file's content, or its path.
+    model : the file's content, or its path. Check its digest first: tflite-runtime crashes the process on a
+        damaged file, where LiteRT refuses it.
     runtime : `litert`, `tflite-runtime`, or `auto` for the first of them that can be imported.
     threads : number of threads the interpreter computes with, at least 1.
 
@@ -98,6 +102,8 @@ def open_interpreter(model: bytes | Path, runtime: Runtime, threads: int) -> Int
     name, make = _find_make(runtime)
     try:
         content = model if isinstance(model, bytes) else model.read_bytes()
+        if content[4:8] != _FILE_IDENTIFIER:
+            raise ValueError("it is no TFLite file")
         with _silent():
             return _TfliteInterpreter(make(model_content=content, num_threads=threads), name)
     except OSError as error:

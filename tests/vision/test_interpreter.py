@@ -55,11 +55,16 @@ def test_run_on_another_shape_or_type_raises(detector: Interpreter, wrong: np.nd
         detector.run(wrong)
 
 
-@pytest.mark.parametrize("content", [b"x" * 100, DETECTOR.read()[:1000], b""])
+@pytest.mark.parametrize("content", [b"x" * 100, b"TFL", b""])
 def test_open_interpreter_of_no_model_raises_one_line(content: bytes, runtime: Runtime) -> None:
     with pytest.raises(ModelError) as caught:
         open_interpreter(content, runtime, 1)
     assert "\n" not in str(caught.value)
+
+
+def test_litert_refuses_a_damaged_model() -> None:
+    with pytest.raises(ModelError, match="litert cannot load the model"):
+        open_interpreter(DETECTOR.read()[:1000], "litert", 1)
 
 
 def test_open_interpreter_of_a_missing_file_raises(tmp_path: Path, runtime: Runtime) -> None:

@@ -26,10 +26,8 @@ def lfw(root: Path) -> Path:
 def encode(vision: FacePipeline, path: Path) -> np.ndarray | None:
     image = load_image(path)
     seen = [vision.observe(image, face) for face in vision.detect(image)]
-    centred = [
-        one for one in seen if abs(one.detection.box.centre[0] - 125) < 40 and one.encoding is not None
-    ]
-    return centred[0].encoding if centred else None
+    centred = [one.encoding for one in seen if abs(one.detection.box.centre[0] - 125) < 40]
+    return next((encoding for encoding in centred if encoding is not None), None)
 
 
 def test_three_hundred_pairs_come_out_as_the_card_says(vision: FacePipeline, lfw: Path) -> None:
