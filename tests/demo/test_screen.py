@@ -80,7 +80,7 @@ def test_screen_of_a_denial_says_locked_and_why() -> None:
     )
     text = "\n".join(_lines(draw(replace(MOMENT, view=view, last=DENIAL), (80, 24)), (80, 24)))
 
-    for said in ("LOCKED", "DENIED", "D 2.150", "no resident's face"):
+    for said in ("LOCKED", "DENIED", "D 2.150", "no resident within tau"):
         assert said in text
 
 
