@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,11 +70,24 @@ def _write(
     pen: ImageDraw.ImageDraw, lines: tuple[str, ...], box: Box, unit: int, size: tuple[int, int]
 ) -> None:
     """Write on a dark panel below the face, moved so that it stays in the picture."""
-    text, gap = "\n".join(lines), 4 * unit
-    font = ImageFont.load_default(size=14 * unit)
+    gap = 4 * unit
+    font, text = _typeset("\n".join(lines), 14 * unit)
     left, top, right, bottom = pen.multiline_textbbox((0, 0), text, font=font)
     width, height = right - left + 2 * gap, bottom - top + 2 * gap
     x = max(0.0, min(box.x, size[0] - width))
     y = max(0.0, min(box.y + box.height + gap, size[1] - height))
     pen.rectangle((x, y, x + width, y + height), fill=_PANEL)
     pen.multiline_text((x + gap - left, y + gap - top), text, font=font, fill=_INK)
+
+
+def _typeset(text: str, size: int) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, str]:
+    """Return a font and what it can show of the text.
+
+    DejaVu, which most systems have, knows the letters of most names. Pillow's own font knows ASCII only:
+    there accents are dropped and the rest becomes a question mark.
+    """
+    try:
+        return ImageFont.truetype("DejaVuSans.ttf", size), text
+    except OSError:
+        bare = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+        return ImageFont.load_default(size=size), bare.encode("ascii", "replace").decode()

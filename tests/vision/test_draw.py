@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageFont
 
-from doorguard.core.model import Image
+from doorguard.core.model import Box, Detection, Image
 from doorguard.errors import UsageError
+from doorguard.vision import draw
 from doorguard.vision.draw import FaceMark, draw_faces, save_png
 from doorguard.vision.images import load_image
 from doorguard.vision.pipeline import FacePipeline
@@ -58,15 +60,26 @@ def test_draw_faces_in_any_picture_does_not_fail(
 
 def test_draw_faces_without_a_mesh_draws_the_box(vision: FacePipeline) -> None:
     canvas = np.zeros((480, 640, 3), np.uint8)
-    portrait_sized = vision.observe(canvas, _detection())
-    assert portrait_sized.mesh is None
-    assert count(draw_faces(canvas, [FaceMark(portrait_sized, (), False)]), RED) > 100
+    detection = Detection(Box(100.0, 100.0, 90.0, 90.0), 0.9, np.zeros((6, 2), np.float32))
+    nobody = vision.observe(canvas, detection)
+    assert nobody.mesh is None
+    assert count(draw_faces(canvas, [FaceMark(nobody, (), False)]), RED) > 100
 
 
-def _detection() -> object:
-    from doorguard.core.model import Box, Detection
+def test_words_are_set_in_the_font_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = ImageFont.load_default(size=14)
+    monkeypatch.setattr(ImageFont, "truetype", lambda name, size: wanted)
+    assert draw._typeset("Zoë", 14) == (wanted, "Zoë")
 
-    return Detection(Box(100.0, 100.0, 90.0, 90.0), 0.9, np.zeros((6, 2), np.float32))
+
+def test_words_without_a_font_for_them_lose_their_accents(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str, size: int) -> object:
+        raise OSError("cannot open resource")
+
+    small = ImageFont.load_default(size=14)
+    monkeypatch.setattr(ImageFont, "truetype", missing)
+    monkeypatch.setattr(ImageFont, "load_default", lambda size: small)
+    assert draw._typeset("Zoë Øyvind 李", 14) == (small, "Zoe ?yvind ?")
 
 
 def test_save_png_writes_what_load_image_reads(tmp_path: Path, portrait: Image) -> None:
