@@ -102,7 +102,7 @@ class MatchSettings(Section):
 
     target_false_accepts: float = Field(default=1e-4, gt=0.0, le=0.05)
     tau: float | None = Field(default=None, gt=0.0, le=4.0)
-    margin: float = Field(default=0.1, ge=0.0, le=2.0)
+    margin: float = Field(default=0.2, ge=0.0, le=2.0)
 
 
 class DecisionSettings(Section):
