@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 
 from doorguard.core.model import Frame
 from doorguard.core.policy import Reason
@@ -151,15 +152,17 @@ class Loop:
         self._tell(health, lost_after_s)
 
     def _answer(self, wait_s: float) -> None:
-        """Wait for a ring or a command, then carry out every command that has come."""
-        try:
-            item = self._inbox.get(timeout=wait_s) if wait_s > 0 else self._inbox.get_nowait()
-            while True:
-                if item is not None:
-                    self._do(item)
-                item = self._inbox.get_nowait()
-        except queue.Empty:
-            pass
+        """Wait for a ring or a command, then carry out those that have come by then, and no more.
+
+        Clients who ask without end could otherwise keep the loop from its frames, and so the door shut.
+        """
+        items: list[Callable[[], object] | None] = []
+        with suppress(queue.Empty):
+            items.append(self._inbox.get(timeout=wait_s) if wait_s > 0 else self._inbox.get_nowait())
+        items += [self._inbox.get_nowait() for _ in range(self._inbox.qsize())]
+        for command in items:
+            if command is not None:
+                self._do(command)
         # After this, a new frame rings again; it is taken in this very step if it is there already.
         self._rung = False
 

@@ -232,6 +232,23 @@ def test_reload_reads_the_residents_before_the_next_frame(bench: Bench) -> None:
     assert bench.house.guard.view().residents == 1
 
 
+def test_step_with_commands_that_never_end_still_takes_the_frame(bench: Bench) -> None:
+    asked = 0
+
+    def ask_again() -> None:
+        nonlocal asked
+        asked += 1
+        assert asked < 100, "the commands keep the loop from its frames"
+        bench.loop._inbox.put(ask_again)
+
+    bench.loop._inbox.put(ask_again)
+    bench.read()
+    bench.turn()
+    bench.turn()
+    assert bench.watchdog.fed == 1
+    assert asked == 2
+
+
 def test_reload_that_fails_does_not_end_the_watch(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
