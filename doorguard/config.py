@@ -7,7 +7,6 @@ key is an error, never ignored: a misspelt rule must not vanish.
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from doorguard.errors import ConfigError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Whole = Annotated[int, Field(strict=True)]
+"""`yes` is not 1: `agree: yes` would let in on a single frame."""
 
 MAX_CONFIG_BYTES = 256 * 1024
 _PASSWORD_IN_URL = re.compile(r"[\w+.-]+://[^/@:\[]*:(?!\d+(?:/|$)).*@")
@@ -53,8 +54,8 @@ class CameraSettings(_KindSection):
 
     kind: Literal["picamera2", "opencv", "folder", "simulated"] = "simulated"
     source: str = "0"
-    width: int = Field(default=640, ge=160, le=4608)
-    height: int = Field(default=480, ge=120, le=2592)
+    width: Whole = Field(default=640, ge=160, le=4608)
+    height: Whole = Field(default=480, ge=120, le=2592)
     rate_hz: float = Field(default=15.0, ge=1.0, le=120.0)
     rotation_deg: Literal[0, 90, 180, 270] = 0
     mirror: bool = False
@@ -91,7 +92,7 @@ class StrikeSettings(_KindSection):
     """The lock's line and its pulse."""
 
     kind: Literal["simulated", "gpio"] = "simulated"
-    pin: int = Field(default=17, ge=0, le=27)
+    pin: Whole = Field(default=17, ge=0, le=27)
     active_high: bool = True
     external_pull: Literal["none", "confirmed"] = "none"
     release_s: float = Field(default=5.0, ge=0.2, le=HARD_CAP_S)
@@ -108,10 +109,10 @@ class MatchSettings(Section):
 class DecisionSettings(Section):
     """How many frames make a decision, and how often one may be tried."""
 
-    frames: int = Field(default=5, ge=1, le=50)
-    agree: int = Field(default=3, ge=1, le=50)
+    frames: Whole = Field(default=5, ge=1, le=50)
+    agree: Whole = Field(default=3, ge=1, le=50)
     window_s: float = Field(default=2.0, ge=0.2, le=10.0)
-    attempts_per_visit: int = Field(default=3, ge=1, le=20)
+    attempts_per_visit: Whole = Field(default=3, ge=1, le=20)
     attempt_gap_s: float = Field(default=3.0, ge=0.0, le=60.0)
     regrant_s: float = Field(default=15.0, ge=0.0, le=600.0)
     frame_age_max_s: float = Field(default=0.5, ge=0.05, le=5.0)
@@ -147,7 +148,7 @@ class VisionSettings(Section):
     """Interpreter, models and detector."""
 
     encoder: str = Field(default="facenet-ir-128-int8-1", pattern=r"^[A-Za-z0-9._-]+$")
-    threads: int = Field(default=1, ge=1, le=16)
+    threads: Whole = Field(default=1, ge=1, le=16)
     detector_score_min: float = Field(default=0.5, ge=0.1, le=0.99)
     mesh_presence_min: float = Field(default=0.95, ge=0.0, le=0.99)
 
@@ -164,21 +165,21 @@ class MotionSettings(Section):
 class EnrollmentSettings(Section):
     """How residents are made."""
 
-    live_templates: int = Field(default=5, ge=1, le=20)
+    live_templates: Whole = Field(default=5, ge=1, le=20)
     lookalike_fmr: float = Field(default=1e-2, gt=0.0, le=0.1)
 
 
 class EventSettings(Section):
     """The audit log."""
 
-    keep_days: int = Field(default=30, ge=1, le=3650)
-    queue_max: int = Field(default=1000, ge=10, le=100000)
+    keep_days: Whole = Field(default=30, ge=1, le=3650)
+    queue_max: Whole = Field(default=1000, ge=10, le=100000)
 
 
 class DoorSettings(Section):
     """Which door this is."""
 
-    name: str = Field(default="front", min_length=1, max_length=40)
+    name: str = Field(default="front", min_length=1, max_length=40, pattern=r"^\P{C}+$")
 
 
 class Settings(Section):
@@ -262,9 +263,13 @@ def parse_settings(raw: bytes, *, origin: str) -> Settings:
     try:
         data = yaml.load(raw, Loader=_StrictLoader)  # noqa: S506  a subclass of SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise ConfigError(f"{origin} is not valid YAML: {' '.join(str(error).split())}") from error
-    if data is None:
-        data = {}
+        # Only what is wrong and where: PyYAML's own text quotes the line, and so perhaps a password.
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        text = f"{origin} is not valid YAML{place}: {problem}"
+        raise ConfigError(_PASSWORD_IN_URL.sub("(hidden)@", text)) from error
+    data = {} if data is None else data
     if not isinstance(data, dict):
         raise ConfigError(f"{origin} must hold keys and values, not {type(data).__name__}")
     try:
@@ -283,7 +288,7 @@ def _describe(item: Any) -> str:
     message = str(item["msg"]).removeprefix("Value error, ")
     value = item.get("input")
     shown = "" if isinstance(value, dict | BaseModel) else f" (got {value!r})"
-    return f"{path}: {message[0].lower()}{message[1:]}{shown}"
+    return _PASSWORD_IN_URL.sub("(hidden)@", f"{path}: {message[0].lower()}{message[1:]}{shown}")
 
 
 def flatten(settings: Section, prefix: str = "") -> dict[str, object]:
@@ -291,9 +296,5 @@ def flatten(settings: Section, prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if isinstance(value, Section):
-            flat.update(flatten(value, f"{prefix}{name}."))
-        else:
-            finite = not isinstance(value, float) or math.isfinite(value)
-            flat[prefix + name] = value if finite else None
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Section) else {prefix + name: value}
     return flat

@@ -190,6 +190,20 @@ def test_all_problems_are_listed_with_their_paths() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "text", ["decision: {agree: yes}", "decision: {frames: '9'}", "strike: {pin: on}", "camera: {width: 640.5}"]
+)
+def test_whole_number_that_is_something_else_is_refused(text: str) -> None:
+    (problem,) = problems_of(text)
+    assert "valid integer" in problem
+
+
+def test_door_name_that_would_steer_a_terminal_is_refused() -> None:
+    (problem,) = problems_of('door: {name: "a\\e[31mb"}')
+    assert problem.startswith("door.name:")
+    assert "\x1b" not in problem
+
+
 def test_message_lists_every_problem_on_a_line_of_its_own() -> None:
     message = message_of("a: 1\nb: 2\n")
     assert message.splitlines()[0] == "door.yaml: 2 problem(s)"

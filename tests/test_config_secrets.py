@@ -30,6 +30,25 @@ def test_source_with_password_is_refused_and_not_repeated(source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "camera: rtsp://admin:hunter2@10.0.0.5/live",
+        "camera: {kind: rtsp://admin:hunter2@10.0.0.5/live}",
+        "camera: {source: [rtsp://admin:hunter2@10.0.0.5/live]}",
+        "camera: {autofocus: rtsp://admin:hunter2@10.0.0.5/live}",
+        "camera: {source: rtsp://admin:hunter2@10.0.0.5/live",
+        "camera:\n  source: rtsp://admin:hunter2@10.0.0.5: live\n",
+        "camera:\n  source: rtsp://admin:hunter2@10.0.0.5/" + "x" * 60 + ": live\n",
+        "rtsp://admin:hunter2@h/: 1\nrtsp://admin:hunter2@h/: 2\n",
+    ],
+)
+def test_password_in_the_wrong_place_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_settings(text.encode(), origin="test")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "source",
     [
         "0",
