@@ -191,7 +191,8 @@ def test_all_problems_are_listed_with_their_paths() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["decision: {agree: yes}", "decision: {frames: '9'}", "strike: {pin: on}", "camera: {width: 640.5}"]
+    "text",
+    ["decision: {agree: yes}", "decision: {frames: '9'}", "strike: {pin: on}", "camera: {width: 640.5}"],
 )
 def test_whole_number_that_is_something_else_is_refused(text: str) -> None:
     (problem,) = problems_of(text)
