@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,13 +53,19 @@ def _desk(settings: Settings, store: Store) -> Desk:
     from doorguard.vision.profile import shipped_profile
 
     profile = shipped_profile(settings.vision.encoder)
+    table = ThresholdTable(profile.tau)
     stamp = EventStamp(SystemClock(), settings.door.name, boot_id())
 
     def record(kind: EventKind, detail: Mapping[str, object], resident_id: ResidentId | None) -> None:
         store.append(stamp.make(kind, detail, resident_id))
 
-    limit = lookalike_distance_sq(settings, ThresholdTable(profile.tau))
-    return Desk(store, record, model_id=profile.model_id, lookalike_distance_sq=limit)
+    return Desk(
+        store,
+        record,
+        model_id=profile.model_id,
+        lookalike_distance_sq=lookalike_distance_sq(settings, table),
+        tau_for=partial(door_threshold, table, match_rules(settings)),
+    )
 
 
 def lookalike_distance_sq(settings: Settings, table: ThresholdTable) -> float:

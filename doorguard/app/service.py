@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from doorguard import __version__
@@ -21,7 +22,7 @@ from doorguard.control.desk import Desk
 from doorguard.control.protocol import Request
 from doorguard.control.server import ControlServer
 from doorguard.core.model import Box, EventKind, Image
-from doorguard.core.threshold import pair_threshold
+from doorguard.core.threshold import door_threshold, pair_threshold
 from doorguard.daemon.attempts import Models
 from doorguard.daemon.capture import Capture, CaptureRules
 from doorguard.daemon.closed import ClosedStore
@@ -80,8 +81,13 @@ def assemble(settings: Settings, resources: Resources) -> Daemon:
     table, rules = threshold_table(vision), match_rules(settings)
     stamp = EventStamp(clock, settings.door.name, boot_id())
     recorder = Recorder(store, stamp, settings.events.queue_max)
-    limit = lookalike_distance_sq(settings, table)
-    desk = Desk(store, recorder.record, model_id=vision.model_id, lookalike_distance_sq=limit)
+    desk = Desk(
+        store,
+        recorder.record,
+        model_id=vision.model_id,
+        lookalike_distance_sq=lookalike_distance_sq(settings, table),
+        tau_for=partial(door_threshold, table, rules),
+    )
     enrollment = LiveEnrollment(desk, store)
     live = LiveSessions(
         LiveRules(settings.enrollment.live_templates, pair_threshold(table, rules).tau),

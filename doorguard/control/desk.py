@@ -11,14 +11,16 @@ from doorguard.control.protocol import Request
 from doorguard.control.verbs import EnrollArgs, ListArgs, RenameArgs, ResidentArgs
 from doorguard.core.enrollment import check_name, find_lookalike, find_odd_pair, validate_encoding
 from doorguard.core.gallery import Gallery
-from doorguard.core.model import Encoding, EventKind, ModelId, Resident, ResidentId
+from doorguard.core.model import Encoding, EventKind, ModelId, Resident, ResidentId, Threshold
 from doorguard.errors import (
+    ConfigError,
     ControlError,
     LookalikeError,
     ModelMismatchError,
     NameTakenError,
     PoorQualityError,
     UnknownResidentError,
+    UsageError,
 )
 from doorguard.ports import TemplateStore
 
@@ -55,16 +57,24 @@ class Desk:
     record : writes the event of each change; the daemon passes its queue, a command the log itself.
     model_id : the model in force; templates of another are refused.
     lookalike_distance_sq : two residents this close, or closer, are refused unless forced; 0 to 4.
+    tau_for : the door's tau with so many enabled templates; raises `ConfigError` where none is known.
 
     """
 
     def __init__(
-        self, store: TemplateStore, record: Record, *, model_id: ModelId, lookalike_distance_sq: float
+        self,
+        store: TemplateStore,
+        record: Record,
+        *,
+        model_id: ModelId,
+        lookalike_distance_sq: float,
+        tau_for: Callable[[int], Threshold],
     ) -> None:
         self._store = store
         self._record = record
         self._model_id = model_id
         self._lookalike_distance_sq = lookalike_distance_sq
+        self._tau_for = tau_for
         self._handlers: Mapping[str, Callable[[Request], dict[str, object]]] = {
             "residents_list": self._list,
             "residents_show": lambda request: self._found(request).as_json(),
@@ -95,13 +105,15 @@ class Desk:
 
         Raises
         ------
-        UsageError : the name cannot be used.
+        UsageError : the name cannot be used, or there are too many templates for the promise.
         NameTakenError, UnknownResidentError : the resident exists, or with `add` does not.
         PoorQualityError : the encodings, and those the resident has, are not one person's.
         LookalikeError : too close to another resident.
 
         """
         owner = self._owner(new)
+        if owner is None or owner.enabled:
+            self._refuse_too_many(len(new.encodings))
         self._refuse_two_people(new, owner)
         close = self._lookalike(new, owner)
         templates = [(self._model_id, encoding) for encoding in new.encodings]
@@ -126,6 +138,14 @@ class Desk:
         if any(resident.name.casefold() == name.casefold() for resident in self._store.residents()):
             raise NameTakenError(f"{name} is enrolled already; give --add to add a template, or another name")
         return None
+
+    def _refuse_too_many(self, more: int) -> None:
+        """Refuse to enable so many templates that no tau is known for: the door would open for nobody."""
+        enabled, _ = Gallery.build(self._store.templates(enabled_only=True), self._model_id)
+        try:
+            self._tau_for(enabled.templates + more)
+        except ConfigError as error:
+            raise UsageError(f"refused, for the door would then open for nobody: {error}") from error
 
     def _refuse_two_people(self, new: NewTemplates, owner: Resident | None) -> None:
         """Refuse photographs of two people under one name, unless forced: the second would get in."""
@@ -212,6 +232,8 @@ class Desk:
         """Enable or disable; where that is so already, nothing is written."""
         resident = self._found(request)
         if resident.enabled is not enabled:
+            if enabled:
+                self._refuse_too_many(resident.templates)
             resident = self._store.set_enabled(resident.resident_id, enabled)
             kind = EventKind.ENABLED if enabled else EventKind.DISABLED
             self._record(kind, {"actor": request.peer.actor}, resident.resident_id)

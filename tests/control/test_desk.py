@@ -16,8 +16,9 @@ from doorguard.adapters.simulated.memory import MemoryStore
 from doorguard.control.desk import Desk
 from doorguard.control.protocol import MAX_LINE_BYTES, Channel, Peer, Request, encode_result
 from doorguard.control.verbs import PAGE_MAX, VERBS, check_request
-from doorguard.core.model import Encoding, EventKind, ModelId, ResidentId
+from doorguard.core.model import Encoding, EventKind, ModelId, ResidentId, Threshold
 from doorguard.errors import (
+    ConfigError,
     ControlError,
     LookalikeError,
     ModelMismatchError,
@@ -44,6 +45,13 @@ def wire(encoding: Encoding) -> str:
     return base64.b64encode(encoding.astype("<f4").tobytes()).decode()
 
 
+def tau_for(templates: int) -> Threshold:
+    """Three templates are the most for which this house knows a tau."""
+    if templates > 3:
+        raise ConfigError("no tau is known; remove templates")
+    return Threshold(1.0, 1e-4, 0.1, "measured", templates)
+
+
 class StickyStore(MemoryStore):
     """Removes, and then cannot erase the old pages; or does not even remove."""
 
@@ -66,6 +74,7 @@ class Office:
             lambda *event: self.recorded.append(event),
             model_id=MODEL,
             lookalike_distance_sq=LIMIT,
+            tau_for=tau_for,
         )
 
     def ask(self, verb: str, **args: Any) -> dict[str, Any]:
@@ -107,6 +116,25 @@ def test_desk_enrolling_leaves_an_event_with_who_and_without_names(office: Offic
     assert (kind, resident_id) == (EventKind.ENROLLED, answer["id"])
     assert detail == {"actor": "uid 1000 pid 77", "templates": 1, "model": MODEL, "consent": True}
     assert "Ada" not in json.dumps(detail)
+
+
+def test_desk_enrolling_beyond_the_templates_a_tau_is_known_for_refuses(office: Office) -> None:
+    office.enroll("Ada", 0.0, 5.0)
+    for refused in ({"name": "Bob"}, {"name": "Ada", "add": True}):
+        with pytest.raises(UsageError, match="open for nobody: no tau is known; remove templates"):
+            office.enroll(str(refused.pop("name")), 4.0, 6.0, force=True, **refused)
+    assert office.enroll("Bob", 90.0)["templates"] == 1
+    assert office.kinds == [EventKind.ENROLLED] * 2
+
+
+def test_desk_enabling_beyond_the_templates_a_tau_is_known_for_refuses(office: Office) -> None:
+    office.enroll("Ada", 0.0, 5.0)
+    office.ask("disable", name="Ada")
+    office.enroll("Ada", 2.0, add=True)  # of somebody disabled, it counts for nothing yet
+    office.enroll("Bob", 90.0)
+    with pytest.raises(UsageError, match="open for nobody"):
+        office.ask("enable", name="Ada")
+    assert not office.store.find("Ada").enabled
 
 
 @pytest.mark.parametrize("name", ["Ada", "ADA", " ada "])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -18,13 +19,14 @@ from doorguard.control.desk import Desk
 from doorguard.control.protocol import Channel, Peer, Request
 from doorguard.control.verbs import check_request
 from doorguard.core.model import Box, Event, EventKind, Frame, Image, ResidentId
-from doorguard.core.threshold import TableEntry, ThresholdTable
+from doorguard.core.threshold import TableEntry, ThresholdTable, door_threshold
 from doorguard.daemon.attempts import Models
 from doorguard.daemon.commands import Commands, LiveEnrollment
 from doorguard.daemon.events import EventStamp, Recorder
 from doorguard.daemon.guard import Guard, GuardParts
 from doorguard.daemon.live import LiveRules, LiveSessions
 from doorguard.daemon.lookout import Disposal
+from doorguard.daemon.roster import match_rules
 from doorguard.strike.controller import StrikeController
 
 PERIOD_S = 1 / 15
@@ -56,7 +58,13 @@ class House:
             self.store, EventStamp(self.clock, "front", "boot"), settings.events.queue_max
         )
         model_id = self.vision.model_id
-        self.desk = Desk(self.store, self.recorder.record, model_id=model_id, lookalike_distance_sq=1.2)
+        self.desk = Desk(
+            self.store,
+            self.recorder.record,
+            model_id=model_id,
+            lookalike_distance_sq=1.2,
+            tau_for=partial(door_threshold, TABLE, match_rules(settings)),
+        )
         enrollment = LiveEnrollment(self.desk, self.store)
         rules = LiveRules(settings.enrollment.live_templates, 1.0)
         self.live = LiveSessions(rules, enrollment.enroll, enrollment.check, track_gap_s=0.5)
