@@ -44,7 +44,8 @@ def follow(session: Session, kind: str, wanted: Mapping[str, Any]) -> Mapping[st
 def _watch(session: Session, told: dict[str, Any]) -> dict[str, Any]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     total = told["wanted"] if told["kind"] == "enroll" else None
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(told["hint"], total=total)
         while told["phase"] == "looking":
             progress.update(task, description=told["hint"], completed=told["taken"])

@@ -48,6 +48,7 @@ def test_audit_edit_shows_with_its_row(barack: Run, state: Path) -> None:
     assert barack("audit", "verify").out.startswith("audit chain whole: 2 rows, head 2:")
     with sqlite3.connect(state / "doorguard.db") as database:
         database.execute("UPDATE events SET payload = replace(payload, 'enrolled', 'x') WHERE event_id = 1")
+    database.close()
     ran = barack("audit", "verify")
     assert ran.code == 5
     assert "row 1" in ran.err
@@ -58,6 +59,7 @@ def test_audit_checkpoint_shows_a_cut_tail(barack: Run, state: Path) -> None:
     assert barack("audit", "verify", "--head", head).code == 0
     with sqlite3.connect(state / "doorguard.db") as database:
         database.execute("DELETE FROM events WHERE event_id = 2")
+    database.close()
     assert barack("audit", "verify").code == 0
     assert barack("audit", "verify", "--head", head).code == 5
     assert barack("audit", "verify", "--head", "nonsense").code == 2

@@ -60,6 +60,14 @@ def test_identify_resident_and_stranger(run: Run, tmp_path: Path) -> None:
     assert run("identify", path("obama-2009")).out.startswith("Barack: D ")
 
 
+def test_identify_two_residents_alike_is_ambiguous(run: Run) -> None:
+    run("enroll", "Barack", path("obama-2012"))
+    run("enroll", "Double", path("obama-2012"), "--force")
+    ran = run("identify", path("obama-2009"))
+    assert ran.code == 20
+    assert "too close to tell apart" in ran.out
+
+
 BAD = ("truncated.jpg", "text.jpg", "empty.jpg", "folder.jpg", "missing.jpg")
 
 

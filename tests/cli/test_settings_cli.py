@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,27 @@ def test_backup_restores_on_another_machine(
     assert ran.code == 0
     assert ran.out.startswith("restored 1 resident from ")
     assert run("identify", path("obama-2009"), "--json").json["resident"] == "Barack"
+
+
+def test_restore_drops_whoever_was_erased_since(run: Run, tmp_path: Path) -> None:
+    run("enroll", "Barack", path("obama-2012"))
+    run("enroll", "Eileen", path("collins"))
+    sealed = tmp_path / "house.dgb"
+    run("backup", sealed, "--passphrase-fd", _pipe("correct horse"))
+    run("residents", "remove", "Eileen", "--yes")
+    ran = run("restore", sealed, "--passphrase-fd", _pipe("correct horse"))
+    assert ran.out.endswith("1 erased since then stayed erased\n")
+    assert [person["name"] for person in run("residents", "list", "--json").json] == ["Barack"]
+
+
+def test_backup_of_a_broken_chain_warns(run: Run, tmp_path: Path, state: Path) -> None:
+    run("enroll", "Barack", path("obama-2012"))
+    with sqlite3.connect(state / "doorguard.db") as database:
+        database.execute("UPDATE events SET payload = replace(payload, 'enrolled', 'x')")
+    database.close()
+    ran = run("backup", tmp_path / "house.dgb", "--passphrase-fd", _pipe("correct horse"))
+    assert ran.code == 0
+    assert "warning: the audit chain is broken" in ran.err
 
 
 def test_backup_poor_passphrase_is_refused(run: Run, tmp_path: Path) -> None:
