@@ -32,6 +32,12 @@ def root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def untraced() -> dict[str, str]:
+    """An environment for processes that coverage must not follow: it would load modules and take time."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
+@pytest.fixture(scope="session")
 def runtime() -> str:
     """The interpreter's make the suite runs on; `tools/dev.py` sets it for the oldest dependency set."""
     return os.environ.get("DOORGUARD_TEST_RUNTIME", "auto")

@@ -248,7 +248,9 @@ def test_no_class_has_a_finaliser() -> None:
     ]
 
 
-def test_cli_import_loads_no_hardware_library_interpreter_or_store() -> None:
+def test_cli_import_loads_no_hardware_library_interpreter_or_store(untraced: dict[str, str]) -> None:
     code = f"import doorguard.cli.main, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=untraced, capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
