@@ -95,6 +95,11 @@ class Strike(Protocol):
         """Whether the line is at its active level."""
         ...
 
+    @property
+    def fault(self) -> str | None:
+        """Why the line does not switch off, None while it obeys."""
+        ...
+
     def close(self) -> None:
         """Inactive first, then give the line back; never raises."""
         ...

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from doorguard.adapters.clock import SystemClock
 from doorguard.config import Settings, load_settings
+from doorguard.control.sockets import prepare_folder
 from doorguard.core.threshold import ThresholdTable
 from doorguard.errors import NotAllowedError
 from doorguard.places import Places
@@ -60,12 +61,19 @@ def build_camera(settings: Settings, clock: Clock) -> FrameSource:
     return OpenCvSource(camera, clock) if camera.kind == "opencv" else FolderSource(camera, clock)
 
 
-def build_strike(settings: Settings, clock: Clock) -> StrikeController:
-    """Claim the strike's line, inactive; raises `StrikeError`."""
+def build_strike(settings: Settings, clock: Clock, places: Places | None = None) -> StrikeController:
+    """Claim the strike's line, inactive; raises `StrikeError`.
+
+    With `places` the GPIO library keeps its pipe in the sockets' folder (made if need be; raises
+    `ControlError`), else in the working directory.
+    """
     if settings.strike.kind == "gpio":
         from doorguard.adapters.gpio import GpioLine
 
-        return StrikeController(GpioLine(settings.strike), clock)
+        if places is not None:
+            prepare_folder(places.runtime, shared=places.system)
+        line = GpioLine(settings.strike, work_dir=None if places is None else places.runtime)
+        return StrikeController(line, clock)
     from doorguard.adapters.simulated.line import SimulatedLine
 
     return StrikeController(SimulatedLine(clock), clock)

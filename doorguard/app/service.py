@@ -143,7 +143,7 @@ def run_daemon(
     watchdog = _make_watchdog()
     with ExitStack() as stack:
         signals = stack.enter_context(_signals())
-        strike = build_strike(settings, clock)
+        strike = build_strike(settings, clock, places)
         stack.callback(strike.close)
         store = _open_store(places, clock)
         closing = _Closing(store)

@@ -32,6 +32,8 @@ class Doorkeeper:
 
     def __init__(self, parts: DoorParts, policy: Policy) -> None:
         self.decisions = 0
+        self._let_in: ResidentId | None = None
+        self._stuck = False
         self._parts = parts
         self._policy = policy
 
@@ -39,6 +41,18 @@ class Doorkeeper:
     def released(self) -> bool:
         """Whether the strike is at its active level."""
         return self._parts.strike.released
+
+    @property
+    def fault(self) -> str | None:
+        """Why the strike does not switch off, None while it obeys."""
+        return self._parts.strike.fault
+
+    def watch_strike(self) -> None:
+        """Record once that the strike does not switch off: the door may stand open."""
+        why = self.fault
+        if why is not None and not self._stuck:
+            self._parts.recorder.record(EventKind.STRIKE_FAULT, {"why": f"it does not switch off: {why}"})
+        self._stuck = why is not None
 
     def carry_out(self, decision: Decision | None) -> None:
         """Release if it was granted, then record; None does nothing.
@@ -54,6 +68,8 @@ class Doorkeeper:
             except Exception as error:  # noqa: BLE001  a strike that raises anything did not obey
                 decision = self._strike_failed(error)
                 detail |= {"outcome": decision.outcome.value, "reason": decision.reason.value}
+            else:
+                self._let_in = decision.resident_id
         self.decisions += 1
         self._parts.recorder.record(EventKind.ATTEMPT, detail, decision.resident_id)
         _log(decision)
@@ -81,8 +97,7 @@ class Doorkeeper:
 
     def forget(self, resident_id: ResidentId) -> None:
         """Shut out a resident who was removed or disabled now, even if he was let in a moment ago."""
-        last = self._policy.last_decision
-        if last is not None and last.grant is not None and last.resident_id == resident_id:
+        if resident_id == self._let_in:
             self._parts.strike.relock()
         self.carry_out(self._policy.forget(resident_id, self._parts.clock.monotonic()))
 

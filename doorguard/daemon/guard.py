@@ -119,6 +119,7 @@ class Guard:
         now_s = self._parts.clock.monotonic()
         self._parts.live.expire(now_s)
         self._door.carry_out(self._policy.step(None, now_s, strike_released=self._door.released))
+        self._door.watch_strike()
         if self._watched is not None and not self._lookout.occupied(now_s):
             self._meter(None, self._watched)
             self._watched, self._look = None, None
@@ -230,8 +231,16 @@ class Guard:
             recorder=recorder,
             live=parts.live.words,
             model_id=parts.models.model_id,
-            off=(*what_is_off(self._camera, roster, recorder, parts.live.words), *self._frozen()),
+            off=(
+                *self._stuck(),
+                *what_is_off(self._camera, roster, recorder, parts.live.words),
+                *self._frozen(),
+            ),
         )
+
+    def _stuck(self) -> tuple[str, ...]:
+        why = self._door.fault
+        return () if why is None else (f"ALARM: the strike does not switch off: {why}; check its wiring",)
 
     def _frozen(self) -> tuple[str, ...]:
         """Say so when the camera delivers one picture again and again; nothing of it counts."""

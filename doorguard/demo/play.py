@@ -124,7 +124,7 @@ def _play_fast(options: DemoOptions, places: Places, console: Console) -> Show:
     settings, clock = options.settings, ManualClock()
     camera = SimulatedCamera(options.script, clock, settings.camera)
     onlooker = Onlooker(camera)
-    strike = build_strike(settings, clock)
+    strike = build_strike(settings, clock, places)
     try:
         with open_store(places, write=True, clock=clock) as store:
             resources = Resources(build_vision(settings), store, strike, clock, onlooker.meter)

@@ -93,7 +93,7 @@ class StrikeController:
 
     @property
     def fault(self) -> str | None:
-        """Why the line could not be driven last time, None while it obeys."""
+        """Why the line does not switch off, None while it obeys."""
         with self._wake:
             return self._fault
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,15 @@ def test_build_strike_of_kind_gpio_claims_the_pin_inactive(lgpio: LgpioStandin) 
         assert not strike.released
     finally:
         strike.close()
+
+
+def test_build_strike_with_places_keeps_the_library_s_pipe_out_of_the_working_directory(
+    lgpio: LgpioStandin, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LG_WD")
+    build_strike(Settings.model_validate({"strike": "gpio"}), SystemClock(), places).close()
+    assert os.environ["LG_WD"] == str(places.runtime)
+    assert places.runtime.stat().st_mode & 0o777 == 0o700
 
 
 def test_backup_is_restored_and_self_tested(

@@ -233,10 +233,10 @@ def test_run_daemon_signal_before_the_loop_stops_it_at_once(
 ) -> None:
     build = service.build_strike
 
-    def interrupted(settings: Settings, clock: SystemClock) -> object:
+    def interrupted(settings: Settings, clock: SystemClock, places: Places) -> object:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGHUP)
-        return build(settings, clock)
+        return build(settings, clock, places)
 
     monkeypatch.setattr(service, "build_strike", interrupted)
     before = signal.getsignal(signal.SIGTERM)

@@ -9,7 +9,7 @@ from standins.house import House, released
 
 from doorguard.adapters.simulated.vision import SimulatedFace, person
 from doorguard.control.verbs import VERBS
-from doorguard.core.model import EventKind
+from doorguard.core.model import Box, EventKind
 from doorguard.daemon.closed import ClosedStore
 from doorguard.daemon.commands import LiveEnrollment
 from doorguard.errors import StoreBusyError, StoreError, StoreKeyError, UnknownResidentError
@@ -52,6 +52,18 @@ def test_execute_remove_or_disable_in_mid_visit_ends_it(house: House, verb: str)
     house.feed(30)
     assert house.line.levels == [False]
     assert house.attempts() == [("denied", "resident_removed")]
+
+
+def test_execute_disable_of_who_was_let_in_relocks_even_after_a_stranger_was_denied(house: House) -> None:
+    house.enroll("Ada", 1)
+    house.stand(SimulatedFace(person(1)))
+    house.feed(3)
+    house.stand(SimulatedFace(person(2), box=Box(20.0, 20.0, 200.0, 200.0)))
+    house.feed(5)
+    assert house.attempts() == [("granted", "match"), ("denied", "no_match")]
+    assert house.line.levels == [False, True]
+    house.ask("disable", name="Ada")
+    assert house.line.levels == [False, True, False]
 
 
 def test_execute_enable_is_in_force_at_the_next_frame(house: House) -> None:

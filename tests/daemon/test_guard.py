@@ -58,6 +58,25 @@ def test_handle_granted_releases_for_the_set_time_and_relocks(house: House) -> N
     assert off.at_s - on.at_s == pytest.approx(5.0, abs=0.11)
 
 
+def test_tick_strike_that_does_not_switch_off_is_an_alarm_and_one_event(house: House) -> None:
+    house.enroll("Ada", 1)
+    house.stand(SimulatedFace(person(1)))
+    house.feed(3)
+    house.line.broken = True
+    house.stand()
+    house.pass_time(10)
+    view = house.guard.view()
+    assert view.strike == "released"
+    assert view.off[0].startswith("ALARM: the strike does not switch off: the simulated line is broken")
+    assert "does not switch off" in view.as_line()
+    (event,) = [event for event in house.events() if event.kind is EventKind.STRIKE_FAULT]
+    assert str(event.detail["why"]).startswith("it does not switch off")
+    house.line.broken = False
+    house.pass_time(1)
+    assert house.guard.view().strike == "locked"
+    assert "strike" not in " ".join(house.guard.view().off)
+
+
 def test_handle_stranger_in_view_never_releases(house: House) -> None:
     house.enroll("Ada", 1)
     house.stand(SimulatedFace(person(2)))
@@ -197,7 +216,8 @@ def test_handle_strike_that_fails_is_denied_recorded_and_relocked(house: House) 
     house.feed(3)
     assert house.attempts() == [("denied", "strike_failed")]
     kinds = [event.kind for event in house.events()]
-    assert kinds == [EventKind.STRIKE_FAULT, EventKind.ATTEMPT]
+    # The second fault: the same line does not switch off either.
+    assert kinds == [EventKind.STRIKE_FAULT, EventKind.ATTEMPT, EventKind.STRIKE_FAULT]
     assert not house.line.active
 
 
