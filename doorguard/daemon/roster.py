@@ -11,7 +11,7 @@ from doorguard.core.gallery import Gallery, TemplateFault
 from doorguard.core.model import ModelId, ResidentId, Template, Threshold
 from doorguard.core.policy import PolicyRules
 from doorguard.core.threshold import MatchRules, ThresholdTable, door_threshold
-from doorguard.errors import ConfigError, StoreError
+from doorguard.errors import ConfigError, DoorguardError
 
 
 class TemplateShelf(Protocol):
@@ -74,7 +74,7 @@ def load_roster(shelf: TemplateShelf, model_id: ModelId, table: ThresholdTable, 
     try:
         sealed = tuple(TemplateFault(*item) for item in shelf.unusable())
         offered = shelf.templates(enabled_only=True)
-    except StoreError as error:
+    except DoorguardError as error:  # `NotAllowedError`, for one, is no `StoreError`
         return Roster(Gallery(model_id, ()), None, (), f"the store cannot be read: {error}")
     shut_out = {fault.resident_id for fault in sealed}
     gallery, faults = Gallery.build(

@@ -8,11 +8,14 @@ from typing import Protocol
 
 from doorguard.core.audit import Head
 from doorguard.daemon.events import EventStamp
-from doorguard.errors import StoreError
+from doorguard.errors import DoorguardError
 
 LOG = logging.getLogger(__name__)
 
 DAY_S = 86400.0
+
+UNSET_S = 3600.0
+"""Pause while nobody has set the clock: a machine that starts anew every day must prune all the same."""
 
 
 class AuditedLog(Protocol):
@@ -28,7 +31,7 @@ class AuditedLog(Protocol):
 
 
 class Upkeep:
-    """Called again and again on the loop's thread; works at the first call and then once a day."""
+    """Called again and again on the loop's thread; works at the first call and then once a day, or soon after the clock is set."""
 
     def __init__(self, log: AuditedLog, stamp: EventStamp, keep_days: int) -> None:
         self._log, self._stamp, self._keep = log, stamp, timedelta(days=keep_days)
@@ -40,10 +43,11 @@ class Upkeep:
         now_s = clock.monotonic()
         if self._due_s is not None and now_s < self._due_s:
             return
-        self._due_s = now_s + DAY_S
+        is_set = clock.synced()
+        self._due_s = now_s + (DAY_S if is_set else UNSET_S)
         try:
             # A clock that nobody has set might call every event old.
-            if clock.synced():
+            if is_set:
                 removed = self._log.prune(
                     clock.utc() - self._keep, door=self._stamp.door, boot_id=self._stamp.boot_id
                 )
@@ -51,5 +55,5 @@ class Upkeep:
                     LOG.info("%d events older than %d days pruned", removed, self._keep.days)
             head = self._log.head()
             LOG.info("audit head %d:%s", head.event_id, head.mac.hex())
-        except StoreError as error:
+        except DoorguardError as error:
             LOG.error("upkeep of the event log failed: %s", error)

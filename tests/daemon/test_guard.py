@@ -14,7 +14,7 @@ from doorguard.core.model import Box, EventKind, ModelId, QualityFault
 from doorguard.core.policy import Reason, State
 from doorguard.daemon.capture import CameraHealth, CameraState
 from doorguard.daemon.lookout import Disposal
-from doorguard.errors import StrikeError, UsageError
+from doorguard.errors import NotAllowedError, StrikeError, UsageError
 
 OK = CameraHealth(CameraState.OK, "", fatal=False, attempts=0, losses=0, frames=1)
 LOST = replace(OK, state=CameraState.LOST, why="unplugged", losses=1)
@@ -325,6 +325,18 @@ def test_reload_store_that_cannot_be_read_closes_the_door_for_faces(house: House
     assert house.line.levels == [False]
     assert house.guard.door.unlock("parcel", "uid 0 pid 1") == 5.0
     assert house.line.levels == [False, True]
+
+
+def test_reload_store_that_one_may_not_read_closes_the_door_for_faces(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.enroll("Ada", 1)
+
+    def refuse(**_: object) -> None:
+        raise NotAllowedError("read-only")
+
+    monkeypatch.setattr(house.store, "templates", refuse)
+    assert "cannot be read: read-only" in house.guard.reload().closed
 
 
 def test_reload_unusable_template_shuts_out_its_resident_only_and_is_told_once(house: House) -> None:

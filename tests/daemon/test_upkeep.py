@@ -10,8 +10,8 @@ import pytest
 from doorguard.adapters.simulated.clock import ManualClock
 from doorguard.core.audit import Head
 from doorguard.daemon.events import EventStamp
-from doorguard.daemon.upkeep import DAY_S, Upkeep
-from doorguard.errors import StoreError
+from doorguard.daemon.upkeep import DAY_S, UNSET_S, Upkeep
+from doorguard.errors import DoorguardError, NotAllowedError, StoreError
 
 
 class Log:
@@ -19,7 +19,7 @@ class Log:
 
     def __init__(self) -> None:
         self.pruned: list[datetime] = []
-        self.error: StoreError | None = None
+        self.error: DoorguardError | None = None
 
     def prune(self, before_utc: datetime, *, door: str = "", boot_id: str = "") -> int:
         assert (door, boot_id) == ("front", "boot")
@@ -63,12 +63,21 @@ def test_call_clock_nobody_has_set_prunes_nothing_but_tells_the_head(
     upkeep()
     assert log.pruned == []
     assert "audit head" in caplog.text
+    clock.is_synced = True
+    clock.advance(UNSET_S)
+    upkeep()
+    assert len(log.pruned) == 1
 
 
+@pytest.mark.parametrize("kind", [StoreError, NotAllowedError])
 def test_call_log_that_fails_is_told_and_tried_again_the_next_day(
-    upkeep: Upkeep, log: Log, clock: ManualClock, caplog: pytest.LogCaptureFixture
+    upkeep: Upkeep,
+    log: Log,
+    clock: ManualClock,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[DoorguardError],
 ) -> None:
-    log.error = StoreError("disk full")
+    log.error = kind("disk full")
     upkeep()
     assert "upkeep of the event log failed: disk full" in caplog.text
     log.error = None
