@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
-from typing import Annotated
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from doorguard.cli.tell import event_as_json, event_line, explain_event
 from doorguard.core.audit import format_checkpoint, parse_checkpoint
 from doorguard.core.model import StoredEvent
 from doorguard.errors import StoreCorruptError, UsageError
+
+if TYPE_CHECKING:
+    from doorguard.adapters.store import Store
 
 FOLLOW_EVERY_S = 0.5
 
@@ -38,11 +41,20 @@ def events(
 ) -> None:
     """List what happened at the door, oldest first."""
     show = _as_json_line if as_json else event_line
-    with session_of(context).reading() as store:
+    session = session_of(context)
+    with session.reading() as store:
         shown = _print(reversed(list(store.events(limit=limit, newest_first=True))), show, 0)
-        while follow:
-            time.sleep(FOLLOW_EVERY_S)
-            shown = _print(store.events(after=shown), show, shown)
+    while follow:
+        time.sleep(FOLLOW_EVERY_S)
+        # Opened anew each time: the store may be made only now, and a restore puts another in its place.
+        with session.reading() as store:
+            shown = _print(_after(store, shown), show, shown)
+
+
+def _after(store: Store, shown: int) -> Iterator[StoredEvent]:
+    """Yield the events after the last one shown; of a log that was put back to before it, the newest."""
+    newest = store.head().event_id
+    return store.events(after=shown if newest >= shown else newest - 1)
 
 
 def _print(events: Iterable[StoredEvent], show: Callable[[StoredEvent], str], last: int) -> int:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from standins.command_line import Run
 
+from doorguard.cli import log
+from doorguard.cli.main import main
 from doorguard.photos import path
 
 
@@ -35,6 +39,37 @@ def test_events_json_is_one_object_a_line(barack: Run) -> None:
 
 def test_events_empty_store_prints_nothing(run: Run) -> None:
     assert run("events").code == 0
+
+
+def test_events_follow_sees_a_store_made_later_and_one_put_back(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def passphrase() -> str:
+        reader, writer = os.pipe()
+        os.write(writer, b"correct horse\n")
+        os.close(writer)
+        return str(reader)
+
+    def step(_: float) -> None:
+        if not steps:
+            raise KeyboardInterrupt
+        assert main([str(word) for word in steps.pop(0)]) == 0
+
+    sealed = tmp_path / "house.dgb"
+    steps: list[tuple[str | Path, ...]] = [
+        ("enroll", "Barack", path("obama-2012")),
+        ("backup", sealed, "--passphrase-fd", passphrase()),
+        ("residents", "disable", "Barack"),
+        ("residents", "enable", "Barack"),
+        ("restore", sealed, "--passphrase-fd", passphrase()),
+        ("residents", "disable", "Barack"),
+    ]
+    monkeypatch.setattr(log, "time", SimpleNamespace(sleep=step))
+    ran = run("events", "--follow")
+    shown = [line.split()[0] for line in ran.out.splitlines() if line.startswith(" ")]
+    assert shown == ["1", "2", "3", "2", "3"]
+    assert "the store was restored" in ran.out
+    assert ran.code == 130
 
 
 def test_explain_names_the_resident_of_now(barack: Run) -> None:
