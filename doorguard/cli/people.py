@@ -43,6 +43,10 @@ def enroll(
     """Make a resident from one photo or more, or live at the door."""
     if bool(photos) == camera:
         raise UsageError("give photos or --camera, one of the two: doorguard enroll NAME PHOTO")
+    if not add:
+        from doorguard.core.enrollment import check_name
+
+        check_name(name)  # before the photos take their time
     session = session_of(context)
     wanted = {"name": name, "add": add, "force": force, "consent": consent}
     if camera:

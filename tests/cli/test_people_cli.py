@@ -27,6 +27,12 @@ def test_enroll_without_photo_or_camera_is_usage(run: Run) -> None:
     assert run("enroll", "Ada", path("collins"), "--camera").code == 2
 
 
+def test_enroll_name_that_cannot_be_used_is_refused_before_the_photo_is_read(run: Run) -> None:
+    ran = run("enroll", "...", "no-such-photo.jpg")
+    assert ran.code == 2
+    assert "holds no letter" in ran.err
+
+
 def test_enroll_camera_without_daemon_says_what_is_missing(run: Run) -> None:
     ran = run("enroll", "Ada", "--camera")
     assert ran.code == 8
