@@ -43,8 +43,6 @@ def show(
 
 def _templates(session: Session) -> int:
     """Enabled templates in the store; 0 where there is no store yet."""
-    if not session.places.store.exists():
-        return 0
     with session.reading() as store:
         return sum(person.templates for person in store.residents() if person.enabled)
 

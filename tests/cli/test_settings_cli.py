@@ -41,6 +41,22 @@ def test_unknown_model_is_refused(run: Run, config: Path) -> None:
     assert run("verify", path("collins"), path("collins")).code == 4
 
 
+def test_config_show_of_a_store_one_may_not_look_at_says_sudo(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Path.stat
+
+    def forbid(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self.name == "doorguard.db":
+            raise PermissionError(13, "Permission denied")
+        return look(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", forbid)
+    ran = run("config", "show")
+    assert ran.code == 2
+    assert "run with sudo" in ran.err
+
+
 def test_backup_restores_on_another_machine(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,9 +37,7 @@ class Opened:
 
 def open_reader(path: Path, key_source: KeySource) -> Opened:
     """Open beside a running writer; a store that is not there reads as an empty one."""
-    with translated(path):
-        is_there = path.exists() and path.stat().st_size > 0
-    if not is_there:
+    if not _is_there(path):
         return _open_nothing(path)
     database = Database(path, write=False)
     try:
@@ -52,6 +50,15 @@ def open_reader(path: Path, key_source: KeySource) -> Opened:
         database.close()
         raise
     return Opened(database, key, origin, None)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is a store; `Path.exists` denies it to whoever may not look, from Python 3.14 on."""
+    with translated(path):
+        try:
+            return path.stat().st_size > 0
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
 
 def _open_nothing(path: Path) -> Opened:
