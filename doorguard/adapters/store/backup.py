@@ -38,7 +38,7 @@ def backup(store: Store, file: Path, passphrase: str) -> BackupReport:
     sealed_file.check_passphrase(passphrase)
     if not store.path.exists():
         raise UsageError(f"there is no store at {store.path} to back up; enrol somebody first")
-    if file.absolute().parent.resolve() == store.path.absolute().parent.resolve():
+    if file.absolute().parent.resolve().is_relative_to(store.path.absolute().parent.resolve()):
         raise UsageError(f"{file} lies in the state folder; keep backups elsewhere, best on another disk")
     image, key, now = store.snapshot()
     data = sealed_file.seal(sealed_file.Content(key, now, image), passphrase)

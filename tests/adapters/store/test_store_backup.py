@@ -121,7 +121,8 @@ def test_backup_refuses_an_existing_file_and_the_state_folder(
         backup(store, file, PASSPHRASE)
     assert file.read_text() == "precious"
     (tmp_path / "link").symlink_to(home.state)
-    for place in (home.state / "x", tmp_path / "link" / "x", home.state / "y" / ".." / "x"):
+    inside = (home.state / "x", home.state / "old" / "x", home.state / "y" / ".." / "x")
+    for place in (*inside, tmp_path / "link" / "x"):
         with pytest.raises(UsageError, match="state folder"):
             backup(store, place, PASSPHRASE)
 
