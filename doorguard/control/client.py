@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import struct
 import time
@@ -15,6 +16,7 @@ from doorguard.control.protocol import ANSWER_WITHIN_S, MAX_LINE_BYTES
 from doorguard.errors import ControlError, NotAllowedError
 from doorguard.places import Places
 
+_PATH_BYTES_MAX = 107  # sockaddr_un of unix(7): 108 with the closing zero
 _TIMEVAL = struct.Struct("ll")  # struct timeval: seconds, microseconds
 
 
@@ -61,6 +63,8 @@ def daemon_running(places: Places) -> bool:
     A socket that may not be opened counts as a running daemon: nobody goes around it for lack of a right.
     """
     for path in (places.control_socket, places.status_socket):
+        if len(os.fsencode(path)) > _PATH_BYTES_MAX:
+            continue  # nobody can listen there
         try:
             _connect(path, ANSWER_WITHIN_S).close()
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):

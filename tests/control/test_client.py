@@ -53,6 +53,13 @@ def test_call_without_a_daemon_says_how_to_start_one(places: Places) -> None:
             call(path, "ping")
 
 
+def test_daemon_running_at_a_path_too_long_for_a_socket_is_false(places: Places, tmp_path: Path) -> None:
+    deep = replace(places, runtime=tmp_path / ("x" * 100))
+    assert not daemon_running(deep)
+    with pytest.raises(ControlError, match="too long"):
+        call(deep.status_socket, "ping")
+
+
 def test_call_at_a_dead_daemons_socket_says_how_to_start_one(places: Places) -> None:
     places.runtime.mkdir()
     with socket.socket(socket.AF_UNIX) as dead:
