@@ -31,7 +31,10 @@ class AuditedLog(Protocol):
 
 
 class Upkeep:
-    """Called again and again on the loop's thread; works at the first call and then once a day, or soon after the clock is set."""
+    """Called again and again on the loop's thread; works at the first call and then once a day.
+
+    While nobody has set the clock it looks every `UNSET_S` whether somebody has.
+    """
 
     def __init__(self, log: AuditedLog, stamp: EventStamp, keep_days: int) -> None:
         self._log, self._stamp, self._keep = log, stamp, timedelta(days=keep_days)
