@@ -30,6 +30,10 @@ from doorguard.ports import Clock, FrameSource, Watchdog
 
 LOG = logging.getLogger(__name__)
 
+READY_WITHIN_S = 5.0
+"""Without a frame the daemon is ready after so long at the latest: the release by hand works, and a service
+manager that waits longer would kill it."""
+
 TICK_S = 0.1
 """The loop wakes at least so often: attempts and visits end by time alone."""
 
@@ -195,7 +199,9 @@ class Loop:
             self._watchdog.status(self._guard.view().as_line())
         elif health.fatal:
             raise CameraError(health.why, fatal=True)
-        elif health.frames > 0 or self._clock.monotonic() - self._started_s >= lost_after_s:
+        elif health.frames > 0 or self._clock.monotonic() - self._started_s >= min(
+            lost_after_s, READY_WITHIN_S
+        ):
             self._ready = True
             self._watchdog.ready(self._guard.view().as_line())
             LOG.info("ready: %s", self._guard.view().as_line())

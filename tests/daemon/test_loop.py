@@ -199,6 +199,14 @@ def test_step_camera_silent_from_the_start_is_lost_after_five_seconds(bench: Ben
     assert "camera lost: no frame for 5 s" in bench.watchdog.lines[0]
 
 
+def test_step_no_frame_is_ready_after_five_seconds_however_patient_the_camera_is_awaited(
+    bench: Bench,
+) -> None:
+    bench.clock.advance(5.0)
+    bench.loop.step(bench.capture, 60.0, wait_s=0.0)
+    assert bench.watchdog.calls == ["ready"]
+
+
 def test_step_camera_that_can_never_work_is_raised_before_ready(bench: Bench) -> None:
     bench.source.opens.append(CameraError("no such library", fatal=True))
     bench.capture.step()
