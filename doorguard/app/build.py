@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from doorguard.adapters.clock import SystemClock
 from doorguard.config import Settings, load_settings
 from doorguard.control.sockets import prepare_folder
 from doorguard.core.threshold import ThresholdTable
-from doorguard.errors import NotAllowedError
+from doorguard.errors import ConfigError, NotAllowedError
 from doorguard.places import Places
 from doorguard.ports import Clock, FrameSource
 from doorguard.strike.controller import StrikeController
@@ -25,14 +26,17 @@ def load_settings_at(places: Places) -> Settings:
     Raises
     ------
     NotAllowedError : they are the machine's and may not be read by whoever asks.
-    ConfigError : they cannot be used; lists every problem.
+    ConfigError : they cannot be used, or any user may write to them; lists every problem.
 
     """
     if places.system and places.config is not None and not os.access(places.config, os.R_OK):
         raise NotAllowedError(
             f"{places.config} may not be read by you; this machine has doorguard: run with sudo"
         )
-    return load_settings(places.config)
+    settings = load_settings(places.config)
+    if places.config is not None and places.config.stat().st_mode & stat.S_IWOTH:
+        raise ConfigError(f"any user may write to {places.config}; run `chmod o-w {places.config}`")
+    return settings
 
 
 def build_vision(settings: Settings) -> FacePipeline:

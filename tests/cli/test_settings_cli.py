@@ -41,6 +41,13 @@ def test_unknown_model_is_refused(run: Run, config: Path) -> None:
     assert run("verify", path("collins"), path("collins")).code == 4
 
 
+def test_settings_that_any_user_may_write_are_refused(run: Run, config: Path) -> None:
+    config.chmod(0o646)
+    ran = run("config", "show")
+    assert ran.code == 3
+    assert "chmod o-w" in ran.err
+
+
 def test_config_show_of_a_store_one_may_not_look_at_says_sudo(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
