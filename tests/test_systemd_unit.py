@@ -34,3 +34,7 @@ def test_unit_runs_the_daemon_and_reloads_it_by_signal(unit: dict[str, str]) -> 
 
 def test_unit_waits_longer_for_the_stop_than_the_stop_takes(unit: dict[str, str]) -> None:
     assert float(unit["TimeoutStopSec"]) > 2
+
+
+def test_unit_leaves_no_core_with_the_key_in_it(unit: dict[str, str]) -> None:
+    assert unit["LimitCORE"] == "0"
