@@ -45,7 +45,9 @@ def _watch(session: Session, told: dict[str, Any]) -> dict[str, Any]:
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     total = told["wanted"] if told["kind"] == "enroll" else None
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    # Older releases of rich end even a disabled bar with an empty line, which is no part of an error.
+    console.quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=console.quiet) as progress:
         task = progress.add_task(told["hint"], total=total)
         while told["phase"] == "looking":
             progress.update(task, description=told["hint"], completed=told["taken"])
