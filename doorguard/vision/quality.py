@@ -52,9 +52,9 @@ def sharpness(grey: NDArray[Any]) -> float:
 
     The Laplacian keeps the fine detail; the smaller eigenvalue of its structure tensor (Förstner and Gülch
     1987) is its energy in the poorest direction, for a face smeared sideways keeps its horizontal edges; and
-    the division by the variance of the luma makes a dim or dark face count like a bright one. Measured on
-    faces of 94 px blurred on purpose: at the limit of 20 it refuses 84 % of those smeared over 13 px, the
-    variance of the Laplacian at the same loss of good faces 7 %.
+    the division by the variance of the luma makes a dim or dark face count like a bright one. At the
+    limit of 20 it refuses 83 % of faces smeared over a seventh of their width (tools/measure_limits.py),
+    nearly all of which the variance of the Laplacian lets through at the same loss of good faces.
 
     Parameters
     ----------
