@@ -13,9 +13,11 @@ from doorguard.app.commands import (
     check_camera,
     encode_photo,
     identify_photo,
+    list_residents,
     promise,
     restore_backup,
     save_picture,
+    show_resident,
     write_backup,
 )
 from doorguard.app.service import Daemon, Resources, assemble, run_daemon
@@ -35,6 +37,7 @@ __all__ = [
     "daemon_running",
     "encode_photo",
     "identify_photo",
+    "list_residents",
     "load_settings_at",
     "match_rules",
     "open_store",
@@ -43,6 +46,7 @@ __all__ = [
     "restore_backup",
     "run_daemon",
     "save_picture",
+    "show_resident",
     "threshold_table",
     "write_backup",
 ]

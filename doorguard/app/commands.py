@@ -73,6 +73,29 @@ def lookalike_distance_sq(settings: Settings, table: ThresholdTable) -> float:
     return table.at(settings.enrollment.lookalike_fmr, templates=1).tau
 
 
+def list_residents(places: Places) -> list[dict[str, Any]]:
+    """Return everybody by name, from the daemon if it runs (its group suffices), else from the store."""
+    if not daemon_running(places):
+        with open_store(places, write=False) as store:
+            return [resident.as_json() for resident in store.residents()]
+    everybody: list[dict[str, Any]] = []
+    more = True
+    while more:
+        after = {"after": everybody[-1]["id"]} if everybody else {}
+        page = call(places.control_socket, "residents_list", after)
+        everybody += page["residents"]
+        more = page["more"]
+    return everybody
+
+
+def show_resident(places: Places, name: str) -> dict[str, Any]:
+    """Return everything held on one resident; raises `UnknownResidentError`."""
+    if daemon_running(places):
+        return call(places.control_socket, "residents_show", {"name": name})
+    with open_store(places, write=False) as store:
+        return store.find(name).as_json()
+
+
 def promise(settings: Settings, templates: int, *, strangers_a_day: float) -> Promise:
     """Return what tau promises with so many enabled templates; raises `ConfigError`, `ModelError`."""
     from doorguard.vision.profile import shipped_profile

@@ -75,12 +75,12 @@ def _enroll_photos(
 @residents.command("list")
 def list_residents(context: typer.Context, as_json: Json = False) -> None:
     """List every resident."""
+    from doorguard import app
     from doorguard.cli.show import print_json, resident_table
 
-    with session_of(context).reading() as store:
-        people = store.residents()
+    people = app.list_residents(session_of(context).places)
     if as_json:
-        print_json([person.as_json() for person in people])
+        print_json(people)
     elif people:
         resident_table(people)
     else:
@@ -90,10 +90,10 @@ def list_residents(context: typer.Context, as_json: Json = False) -> None:
 @residents.command()
 def show(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Show everything held on one resident."""
+    from doorguard.app import show_resident
     from doorguard.cli.show import print_json
 
-    with session_of(context).reading() as store:
-        facts = store.find(name).as_json()
+    facts = show_resident(session_of(context).places, name)
     if as_json:
         print_json(facts)
     else:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-from doorguard.core.model import Resident
 
 
 def print_json(value: Any) -> None:
@@ -18,17 +16,17 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def resident_table(people: Iterable[Resident]) -> None:
+def resident_table(people: Iterable[Mapping[str, Any]]) -> None:
     """Print residents, one row each."""
     table = Table(box=None, pad_edge=False)
     for heading in ("name", "state", "templates", "enrolled", "consent"):
         table.add_column(heading, justify="right" if heading == "templates" else "left")
     for person in people:
         table.add_row(
-            person.name,
-            "enabled" if person.enabled else "disabled",
-            str(person.templates),
-            f"{person.created_utc:%Y-%m-%d}",
-            person.consent or "none recorded",
+            person["name"],
+            "enabled" if person["enabled"] else "disabled",
+            str(person["templates"]),
+            person["created"][:10],
+            person["consent"] or "none recorded",
         )
     Console().print(table, markup=False)

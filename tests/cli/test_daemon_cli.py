@@ -83,7 +83,7 @@ def test_enroll_camera_interrupted_cancels_the_session(
 
 
 def test_residents_check_prints_everybody_nearest_first(run: Run, daemon: Daemon) -> None:
-    barack = run("residents", "show", "Barack", "--json").json["id"]
+    barack = run("events", "--json").json["resident"]
     rows = [
         {"resident": barack, "distance_sq_min": 0.61, "distance_sq_median": 0.7},
         {"resident": "f" * 16, "distance_sq_min": 1.6, "distance_sq_median": 1.8},
@@ -116,4 +116,18 @@ def test_camera_check_leaves_the_daemons_camera_alone(run: Run, daemon: Daemon) 
 def test_changes_go_through_the_daemon(run: Run, daemon: Daemon) -> None:
     daemon.answers["disable"] = [{"name": "Barack"}]
     assert run("residents", "disable", "barack").out == "Barack disabled\n"
-    assert run("residents", "list", "--json").json[0]["enabled"] is True, "only the daemon writes"
+    assert [verb for verb, _ in daemon.asked] == ["disable"]
+
+
+def test_residents_are_listed_by_the_daemon_page_by_page(run: Run, daemon: Daemon) -> None:
+    facts = {"enabled": True, "templates": 1, "created": "2026-01-02T03:04:05+00:00", "consent": None}
+    ada, bob = ({"id": letter * 16, "name": name, **facts} for letter, name in (("a", "Ada"), ("b", "Bob")))
+    daemon.answers["residents_list"] = [
+        {"residents": [ada], "more": True},
+        {"residents": [bob], "more": False},
+    ]
+    ran = run("residents", "list")
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["name", "Ada", "Bob"]
+    assert daemon.asked[1] == ("residents_list", {"after": "a" * 16, "limit": 20})
+    daemon.answers["residents_show"] = [ada]
+    assert run("residents", "show", "ada", "--json").json["name"] == "Ada"
