@@ -93,7 +93,8 @@ class Detector:
         raw = values[chosen].reshape(-1, _VALUES // 2, 2)
         centre, half, points = raw[:, 0], raw[:, 1] / 2, raw[:, 2:]
         centre, points = centre + self._anchors[chosen], points + self._anchors[chosen, None]
-        rows = np.concatenate((centre - half, centre + half, points.reshape(-1, 2 * _KEYPOINTS)), axis=1)
+        corners = (centre - half, centre + half, points.reshape(-1, 2 * _KEYPOINTS))
+        rows: NDArray[np.float32] = np.concatenate(corners, axis=1)
         sound = np.isfinite(rows).all(axis=1) & (half > 0).all(axis=1)
         scores = 1.0 / (1.0 + np.exp(-np.clip(logits[chosen], -100, 100)))
         return rows[sound], scores[sound].astype(np.float32)
