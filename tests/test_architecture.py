@@ -53,10 +53,11 @@ RULES = {
     "adapters.simulated": _rule(f"{INSIDE} photos", "numpy cv2"),
     "adapters.store": _rule(INSIDE, "numpy cryptography argon2"),
     "adapters.systemd": _rule(INSIDE),
+    "lab": _rule(f"{INSIDE} vision photos lab", "numpy cv2 PIL matplotlib"),
     "stills": _rule(f"{INSIDE} vision", "numpy"),
     "app": _rule(f"{INSIDE} places vision strike control daemon adapters stills photos app"),
     "demo": _rule(f"{INSIDE} places control daemon adapters.clock adapters.simulated photos app", "rich"),
-    "cli": _rule("errors core config places control.client app stills demo photos cli", "typer rich"),
+    "cli": _rule("errors core config places control.client app stills demo lab photos cli", "typer rich"),
 }
 """The whole map; a module of no part here is refused, so a new part must say where it stands."""
 
