@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     command = shlex.join(["python", "tools/build_model.py", *arguments])
     try:
         report = build(options, command)
-        _judge(report)
+        judge(report)
     except (BuildError, DoorguardError) as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
@@ -122,7 +122,7 @@ def _measured(files: dict[str, Path], options: argparse.Namespace) -> dict[str, 
     }
 
 
-def _judge(report: dict[str, Any]) -> None:
+def judge(report: dict[str, Any]) -> None:
     """Raise `BuildError` when the file must not be shipped."""
     size = report["files"]["int8"]["bytes"]
     if size > SIZE_MAX:
