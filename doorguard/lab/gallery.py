@@ -43,6 +43,11 @@ class Rules:
     limits: QualitySettings
     residents: int = 10
 
+    @property
+    def pair_tau(self) -> float:
+        """The tau of a single comparison, for the promised target."""
+        return pair_threshold(self.table, self.match).tau
+
 
 @dataclass(frozen=True, slots=True)
 class AtTau:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from doorguard.lab.comparisons import PICTURES_PER_PERSON
 from doorguard.lab.gallery import GalleryReport
-from doorguard.lab.report import fmr_key, percent, spread
+from doorguard.lab.pairs import PairsReport
+from doorguard.lab.report import OperatingPoint, fmr_key, percent, spread
 
 SUSPECTS_SHOWN = 20
 
@@ -20,14 +23,8 @@ def gallery_text(report: GalleryReport) -> str:
         f" {counts['impostor']:,} impostor ones (one picture a person)",
         f"accuracy {percent(report.accuracy)}, EER {percent(report.eer[0])} at tau {report.eer[1]:.3f}",
         "",
-        f"{'FMR':>6} {'tau':>7} {'FNMR':>9} {'95 % interval':>20} {'all pictures':>13}",
+        *_point_rows(report.points, report.every_picture),
     ]
-    for point, every in zip(report.points, report.every_picture, strict=True):
-        tau = "-" if point.tau is None else f"{point.tau:.4f}"
-        lines.append(
-            f"{fmr_key(point.fmr):>6} {tau:>7} {percent(point.fnmr):>9} {spread(point.interval):>20}"
-            f" {percent(every):>13}"
-        )
     lines += [
         "",
         "the profile's thresholds here",
@@ -67,4 +64,35 @@ def _problem_text(report: GalleryReport) -> list[str]:
         for one, two, distance in report.suspects[:SUSPECTS_SHOWN]
     ]
     lines += [f"failed: {path}: {cause}" for path, cause in problems.failed]
+    return lines
+
+
+def pairs_text(report: PairsReport) -> str:
+    """Say it to a person."""
+    accuracy, listed = report.accuracy, report.listed
+    lines = [
+        f"{len(listed.pairs):,} pairs in {listed.folds} folds{' (dealt out)' if listed.dealt else ''};"
+        f" {report.unanswered} without an answer, counted as 'different'",
+        f"accuracy {percent(accuracy.mean)} ± {100 * accuracy.deviation:.2f} (tau chosen on the other folds:"
+        f" {min(accuracy.taus):.3f} to {max(accuracy.taus):.3f})",
+        f"EER {percent(report.eer[0])} at tau {report.eer[1]:.3f}",
+        "",
+        *_point_rows(report.points),
+    ]
+    lines += [f"missing: {each}" for each in listed.missing]
+    lines += [f"no pair: {each}" for each in listed.odd]
+    lines += [f"failed: {path}: {cause}" for path, cause in report.failed]
+    return "\n".join(lines)
+
+
+def _point_rows(
+    points: Sequence[OperatingPoint], every_picture: Sequence[float | None] | None = None
+) -> list[str]:
+    """Return a row per FMR, with the FNMR over all pictures where it is known."""
+    head = f"{'FMR':>6} {'tau':>7} {'FNMR':>9} {'95 % interval':>20}"
+    lines = [head if every_picture is None else f"{head} {'all pictures':>13}"]
+    for index, point in enumerate(points):
+        tau = "-" if point.tau is None else f"{point.tau:.4f}"
+        row = f"{fmr_key(point.fmr):>6} {tau:>7} {percent(point.fnmr):>9} {spread(point.interval):>20}"
+        lines.append(row if every_picture is None else f"{row} {percent(every_picture[index]):>13}")
     return lines
