@@ -112,19 +112,24 @@ def test_profile_golden_answer_card_and_figures_lie_beside_the_file(built: Path)
 
 
 def judged(points: float, size: int = 2_000_000, fmr: float = 1e-4) -> dict[str, Any]:
-    loss = {"fmr": fmr, "fnmr_float": 0.10, "fnmr_int8": 0.10 + points / 100}
-    return {"files": {"int8": {"bytes": size}}, "check": {"losses": [loss]}}
+    losses = [{"fmr": fmr, "fnmr_float": 0.10, "fnmr_int8": 0.10 + points / 100}]
+    losses += [{"fmr": 1e-5, "fnmr_float": 0.10, "fnmr_int8": 0.50}]
+    return {"files": {"int8": {"bytes": size}}, "check": {"data": "toys", "losses": losses}}
 
 
 def test_loss_within_the_limit_passes() -> None:
     build_model.judge(judged(0.29))
-    build_model.judge(judged(5.0, fmr=1e-5))
     build_model.judge({**judged(5.0), "check": None})
 
 
 def test_loss_beyond_the_limit_fails_with_the_figure() -> None:
     with pytest.raises(build_model.BuildError, match=r"0\.31 points"):
         build_model.judge(judged(0.31))
+
+
+def test_folder_too_small_to_judge_by_fails() -> None:
+    with pytest.raises(build_model.BuildError, match="toys is too small"):
+        build_model.judge(judged(0.0, fmr=1e-3))
 
 
 def test_file_beyond_three_megabytes_fails() -> None:

@@ -115,7 +115,7 @@ def _check_rows(check: Mapping[str, Any]) -> list[str]:
 
 def _check_text(check: Mapping[str, Any]) -> str:
     return (
-        f"{check['data']}: {check['people']} people, {check['pictures']} pictures (at most 8 of a person; "
-        f"{check['without_face']} more without a face), {check['genuine']} genuine and {check['impostor']} "
-        "impostor pairs; tau taken on these pairs, for float and int8 each."
+        f"{check['data']}: {check['people']} people, {check['pictures']} pictures (at most 8 of a person), "
+        f"{check['without_face']} of them without a face, which miss in all their pairs; {check['genuine']} "
+        f"genuine and {check['impostor']} impostor pairs; tau taken on these pairs, for float and int8 each."
     )
