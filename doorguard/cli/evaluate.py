@@ -1,4 +1,4 @@
-"""Commands that measure an encoder on photographs: evaluate pairs, gallery. Nothing here opens the door."""
+"""Commands that measure an encoder on photographs. Nothing here can open the door."""
 
 from __future__ import annotations
 
@@ -101,3 +101,67 @@ def gallery(
         print_json(report.as_json())
     else:
         typer.echo(gallery_text(report))
+
+
+@evaluate.command()
+def robustness(
+    context: typer.Context,
+    root: Root,
+    as_json: Json = False,
+    profile: Profile = None,
+    face: Face = "centre",
+    cache: CacheFile = None,
+    no_cache: NoCache = False,
+    processes: Processes = None,
+) -> None:
+    """Blur, dark, noise, distance, JPEG, cover, turned heads: what they do at the shipped tau.
+
+    Exit 1 when a degradation lets strangers match three times as often in spite of the quality gate.
+    """
+    from doorguard.cli.show import print_json
+    from doorguard.lab.degrade import CONDITIONS
+    from doorguard.lab.people import group_people, read_folder
+    from doorguard.lab.robustness import evaluate_robustness, probes_of
+    from doorguard.lab.worker import Shot
+
+    lab = Laboratory(session_of(context), profile, face, cache, no_cache, processes)
+    folder = read_folder(root)
+    people = group_people(folder, lab.encode([Shot(path) for path in folder.paths], "encoding"))
+    degraded = lab.encode(probes_of(people, CONDITIONS), "degrading")
+    report = evaluate_robustness(people, CONDITIONS, degraded, lab.rules())
+    if as_json:
+        print_json(report.as_json())
+    else:
+        typer.echo(report.as_text())
+    if report.holes:
+        raise typer.Exit(1)
+
+
+@evaluate.command()
+def groups(
+    context: typer.Context,
+    root: Root,
+    labels: Annotated[
+        Path, typer.Option("--labels", metavar="CSV", help="Name, then one grouping in each further column.")
+    ],
+    as_json: Json = False,
+    profile: Profile = None,
+    face: Face = "centre",
+    cache: CacheFile = None,
+    no_cache: NoCache = False,
+    processes: Processes = None,
+) -> None:
+    """Error rates of each group at the shipped tau, with strangers of the same group."""
+    from doorguard.cli.show import print_json
+    from doorguard.lab.groups import evaluate_groups, read_labels
+    from doorguard.lab.people import group_people, read_folder
+    from doorguard.lab.worker import Shot
+
+    lab = Laboratory(session_of(context), profile, face, cache, no_cache, processes)
+    known, folder = read_labels(labels), read_folder(root)
+    people = group_people(folder, lab.encode([Shot(path) for path in folder.paths], "encoding"))
+    report = evaluate_groups(people, known, lab.rules())
+    if as_json:
+        print_json(report.as_json())
+    else:
+        typer.echo(report.as_text())

@@ -11,7 +11,7 @@ import numpy as np
 from doorguard.config import QualitySettings
 from doorguard.core.intervals import Interval, bootstrap_fmr, bootstrap_share, clopper_pearson
 from doorguard.core.metrics import Scores, fold_accuracy
-from doorguard.core.model import ModelId
+from doorguard.core.model import ModelId, Threshold
 from doorguard.core.threshold import MatchRules, ThresholdTable, door_threshold, pair_threshold
 from doorguard.errors import ConfigError, UsageError
 from doorguard.lab.comparisons import PICTURES_PER_PERSON, Comparisons, compare_all
@@ -46,7 +46,12 @@ class Rules:
     @property
     def pair_tau(self) -> float:
         """The tau of a single comparison, for the promised target."""
-        return pair_threshold(self.table, self.match).tau
+        return self.pair.tau
+
+    @property
+    def pair(self) -> Threshold:
+        """The same, with where it comes from; raises `ConfigError`."""
+        return pair_threshold(self.table, self.match)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +224,7 @@ def at_tau(
 
 
 def _shipped(comparisons: Comparisons, rules: Rules) -> AtTau:
-    threshold = pair_threshold(rules.table, rules.match)
+    threshold = rules.pair
     return at_tau(comparisons, threshold.tau, threshold.kind, (threshold.fmr, threshold.fnmr))
 
 

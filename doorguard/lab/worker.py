@@ -99,7 +99,7 @@ class Worker:
         """
         image = load_image(shot.path)
         seen, faces = self._look(image)
-        if shot.change is not None and seen is not None and seen.mesh is not None:
+        if shot.change is not None and seen is not None and seen.crop is not None:
             image = shot.change.apply(image, seen)
             seen, faces = self._look(image)
         return seen, faces, image
