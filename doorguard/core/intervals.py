@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ CONFIDENCE: Final = 0.95
 REPLICATES: Final = 1000
 
 _STEPS: Final = 200  # halvings of [0, 1]: beyond a double's resolution anywhere in it
-_TERMS: Final = 10_000
+_CONVERGED: Final = 1e-14
 _TINY: Final = 1e-300
 
 
@@ -83,7 +84,7 @@ def beta_cdf(x: float, a: float, b: float) -> float:
 def _fraction(x: float, a: float, b: float) -> float:
     """Return 1 + d1/(1 + d2/(1 + …)) by the method of Lentz."""
     value, c, d = 1.0, 1.0, 0.0
-    for term in range(1, _TERMS):
+    for term in count(1):
         half, is_odd = divmod(term, 2)
         if is_odd:
             step = -(a + half) * (a + b + half) * x / ((a + 2 * half) * (a + 2 * half + 1))
@@ -92,9 +93,9 @@ def _fraction(x: float, a: float, b: float) -> float:
         d = 1.0 / (1.0 + step * d or _TINY)
         c = 1.0 + step / c or _TINY
         value *= c * d
-        if abs(c * d - 1.0) < 1e-15:
-            break
-    return value
+        if abs(c * d - 1.0) < _CONVERGED:
+            return value
+    raise AssertionError("unreachable: the fraction converges for every a, b > 0")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
