@@ -110,6 +110,21 @@ def test_file_that_is_no_checkpoint_is_refused_in_one_line(tmp_path: Path, conte
     assert "\n" not in str(caught.value)
 
 
+def test_last_normalisation_that_does_something_is_refused() -> None:
+    tensors = small_tensors()
+    tensors["bn.running_mean"] = np.full(128, 0.1, np.float32)
+    with pytest.raises(BuildError, match=r"bn\.running_mean is not 0"):
+        fold(tensors)
+
+
+def test_checkpoint_that_breaks_off_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.npz"
+    np.savez(path, **small_tensors())
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(BuildError, match="cannot read the checkpoint"):
+        load_network(path)
+
+
 def test_shipped_checkpoint_has_the_size_its_card_says(root: Path) -> None:
     path = root.parent / "shared" / "models" / "facenet_checkpoint.npz"
     if not path.exists():

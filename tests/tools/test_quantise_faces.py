@@ -71,3 +71,10 @@ def test_file_whose_arrays_do_not_fit_is_refused(tmp_path: Path) -> None:
 
 def test_scaled_pixels_run_from_minus_one_to_one() -> None:
     assert scaled(np.array([0, 255], np.uint8)).tolist() == [-1.0, 1.0]
+
+
+def test_file_that_breaks_off_is_refused(folder: Path) -> None:
+    path = folder / "faces-2.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(BuildError, match=r"cannot read the faces in .*faces-2\.npz"):
+        sample_for_validation(folder, 1, 1)

@@ -14,6 +14,7 @@ from quantise.checkpoint import BuildError
 
 from doorguard.vision.pipeline import FacePipeline
 from doorguard.vision.profile import MODELS, load_profile
+from doorguard.vision.selftest import DISTANCE_MAX
 
 SHIPPED = MODELS / "facenet.profile.json"
 DIGEST = json.loads(SHIPPED.read_bytes())["sha256"]
@@ -59,7 +60,7 @@ def test_golden_answer_is_the_shipped_one_for_the_shipped_file_under_a_new_name(
     answers = package.golden(made(tmp_path, sha256=DIGEST))
     old, new = answers[vision.model_id], answers[f"facenet-new@{DIGEST[:12]}"]
     difference = np.subtract(new["encoding"], old["encoding"])
-    assert difference @ difference <= 0.001
+    assert difference @ difference <= DISTANCE_MAX
     np.testing.assert_allclose(new["points"], old["points"], atol=0.5)
 
 

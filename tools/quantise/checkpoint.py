@@ -7,10 +7,12 @@ deeper encoder of the same kind needs no change here.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +21,8 @@ BATCH_NORM_EPS = 1e-5
 STEM_STRIDES = (2, 1, 2, 1)
 """The one thing about the shape of the network that its weights do not tell."""
 
-_UNUSED = ("bn.",)
-"""Statistics of encodings that only a training loss uses."""
+_LAST_NORM = {"bn.running_mean": 0.0, "bn.running_var": 1.0}
+"""Checkpoints end with a batch normalisation that does nothing; one that does something is refused."""
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -94,9 +96,9 @@ class Network:
 def load_network(path: Path) -> Network:
     """Read an `.npz` of float32 or float16 tensors; raises `BuildError`."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             tensors = {name: np.asarray(stored[name]) for name in stored.files}
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
         raise BuildError(f"cannot read the checkpoint {path}: {error}") from error
     return fold(tensors)
 
@@ -132,7 +134,7 @@ class _Weights:
     """The tensors of a checkpoint, each to be used exactly once."""
 
     def __init__(self, tensors: Mapping[str, NDArray[np.generic]]) -> None:
-        self._left = {name: tensor for name, tensor in tensors.items() if not name.startswith(_UNUSED)}
+        self._left = dict(tensors)
 
     def has(self, prefix: str) -> bool:
         return any(name.startswith(prefix) for name in self._left)
@@ -176,6 +178,11 @@ class _Weights:
         return Conv(weight, np.zeros(len(weight), np.float32), relu=False)
 
     def refuse_leftovers(self) -> None:
+        for name, nothing in _LAST_NORM.items():
+            if name in self._left and (self._take(name, 1) != nothing).any():
+                raise BuildError(
+                    f"checkpoint: {name} is not {nothing:g}; nothing may follow the linear layer"
+                )
         if self._left:
             raise BuildError(f"checkpoint: no place for {sorted(self._left)[0]} ({len(self._left)} unknown)")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -66,7 +68,7 @@ def _draw(files: list[Path], count: int, seed: int) -> Faces:
         start += size
         if not len(mine):
             continue
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             pictures, offsets = stored["webp"], stored["offsets"]
             crops += [_decode(pictures[offsets[i] : offsets[i + 1]], file, int(i)) for i in mine]
             reference.append(stored["reference"][mine].astype(np.float32))
@@ -75,12 +77,12 @@ def _draw(files: list[Path], count: int, seed: int) -> Faces:
 
 def _size(file: Path) -> int:
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             size = len(stored["offsets"]) - 1
             fits = stored["reference"].shape == (size, 128) and int(stored["offsets"][-1]) == len(
                 stored["webp"]
             )
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
         raise BuildError(f"cannot read the faces in {file}: {error}") from error
     if size < 1 or not fits:
         raise BuildError(f"{file}: its pictures, offsets and references do not fit each other")
