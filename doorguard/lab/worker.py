@@ -20,7 +20,7 @@ from doorguard.core.model import Detection, Encoding, Image, Observation, Qualit
 from doorguard.errors import UnreadableImageError
 from doorguard.lab.recipe import Recipe
 from doorguard.vision.images import load_image
-from doorguard.vision.photo import find_faces
+from doorguard.vision.photo import TILE_SIDES_PX, find_faces
 from doorguard.vision.pipeline import FacePipeline
 from doorguard.vision.quality import faults
 
@@ -105,7 +105,9 @@ class Worker:
         return seen, faces, image
 
     def _look(self, image: Image) -> tuple[Observation | None, int]:
-        found = list(self._vision.detect(image)) or find_faces(self._vision, image)
+        # A small face in a large picture needs the tiles that enrolment goes by.
+        is_small = max(image.shape[:2]) <= TILE_SIDES_PX[0]
+        found = list(self._vision.detect(image) if is_small else find_faces(self._vision, image))
         if not found:
             return None, 0
         return self._vision.observe(image, self._which(found, image)), len(found)
