@@ -59,13 +59,15 @@ def agreement(float_model: bytes, int8_model: bytes, faces: Faces) -> Agreement:
 def milliseconds(models: Mapping[str, bytes], crop: Image) -> dict[str, float]:
     """Return the median time of one encoding by each model on one thread, taken in turns.
 
-    In turns, so that whatever else the machine does falls on all of them alike.
+    In turns, so that whatever else the machine does falls on all of them alike; each runs once untimed
+    before, for it finds the processor's cache full of its forerunner's weights.
     """
     interpreters = {name: open_interpreter(model, "auto", 1) for name, model in models.items()}
     times: dict[str, list[float]] = {name: [] for name in models}
     for _ in range(_WARM_UP + _ROUNDS):
         for name, interpreter in interpreters.items():
             entry = _entry(interpreter, crop)
+            interpreter.run(entry)
             began = perf_counter()
             interpreter.run(entry)
             times[name].append((perf_counter() - began) * 1e3)
