@@ -158,7 +158,7 @@ def bootstrap_share(
     if not trials.sum() > 0:
         raise ValueError("no trials")
     shares = []
-    for weights in _draws(len(trials), rng):
+    for weights in draws(len(trials), rng):
         tried = float(weights @ trials)
         if tried:
             shares.append(float(weights @ errors) / tried)
@@ -171,7 +171,7 @@ def bootstrap_fmr(impostors: Impostors, tau: float, rng: np.random.Generator) ->
     needed = len(impostors.distances) if impostors.is_complete else matched
     first, second = impostors.first[:needed], impostors.second[:needed]
     shares = []
-    for weights in _draws(impostors.people, rng):
+    for weights in draws(impostors.people, rng):
         pairs = weights[first] * weights[second]
         total = impostors.weighted_total(weights, pairs)
         if total:
@@ -188,7 +188,7 @@ def bootstrap_fnmr_at(
     A draw in which no tau keeps the FMR counts as FNMR 1.
     """
     found: list[list[float]] = []
-    for weights in _draws(impostors.people, rng):
+    for weights in draws(impostors.people, rng):
         shares = _cumulated(weights[genuine.owners])
         pairs = weights[impostors.first] * weights[impostors.second]
         total = impostors.weighted_total(weights, pairs)
@@ -212,7 +212,7 @@ def _cumulated(weights: NDArray[np.float64]) -> Distances | None:
     return np.concatenate([[0.0], np.cumsum(weights) / total]) if total else None
 
 
-def _draws(people: int, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
+def draws(people: int, rng: np.random.Generator) -> Iterator[NDArray[np.float64]]:
     """Yield how often each person is drawn when as many as there are are drawn with replacement."""
     for _ in range(REPLICATES):
         yield np.bincount(rng.integers(people, size=people), minlength=people).astype(np.float64)
