@@ -235,7 +235,11 @@ def _accuracy(comparisons: Comparisons) -> float:
     strangers = rng.choice(comparisons.scores.impostor, size=len(genuine))
     distances = np.concatenate([np.where(np.isinf(genuine), np.nan, genuine), strangers])
     same = np.arange(len(distances)) < len(genuine)
-    folds = rng.permutation(len(distances)) % min(_FOLDS, len(distances))
+    known = ~np.isnan(distances)
+    # Dealt out one by one, those with a distance first, so that no fold is without.
+    order = np.concatenate([rng.permutation(np.flatnonzero(known)), np.flatnonzero(~known)])
+    folds = np.empty(len(distances), dtype=np.intp)
+    folds[order] = np.arange(len(distances)) % min(_FOLDS, int(known.sum()))
     return fold_accuracy(distances, same, folds).mean
 
 
