@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ENCODING_DIM = 128
+_FLOAT16_MAX = float(np.finfo(np.float16).max)
 _HALVINGS = 16
 """The stem halves the picture twice, each reduction once more."""
 
@@ -126,14 +127,16 @@ def write_checkpoint(path: Path, weights: Mapping[str, Tensor]) -> None:
 
     Half precision moves an encoding by D below 1e-5 and halves what the repository must carry.
     """
-    stored: dict[str, Any] = {
-        name: tensor.detach().cpu().numpy().astype(np.float16)
+    held = {
+        name: tensor.detach().float().cpu().numpy()
         for name, tensor in weights.items()
         if not name.endswith("num_batches_tracked")
     }
-    wrong = [name for name, array in stored.items() if not np.isfinite(array).all()]
+    # NaN compares as false, so it is caught by the same question.
+    wrong = [name for name, array in held.items() if not (np.abs(array) <= _FLOAT16_MAX).all()]
     if wrong:
         raise ValueError(f"these weights are not finite in float16: {', '.join(wrong[:5])}")
+    stored: dict[str, Any] = {name: array.astype(np.float16) for name, array in held.items()}
     stored["bn.running_mean"] = np.zeros(ENCODING_DIM, np.float16)
     stored["bn.running_var"] = np.ones(ENCODING_DIM, np.float16)
     part = path.with_name(f"{path.stem}.part.npz")
