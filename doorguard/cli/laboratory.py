@@ -58,11 +58,8 @@ class Laboratory:
     def recipe(self) -> Recipe:
         """How encodings are made; raises `ModelError`, `ConfigError`."""
         from doorguard.lab.recipe import Recipe
-        from doorguard.vision.profile import load_profile, shipped_profile
 
-        settings = self.session.settings
-        chosen = load_profile(self.profile) if self.profile else shipped_profile(settings.vision.encoder)
-        return Recipe(chosen, settings, self.face)
+        return Recipe.of(self.session.settings, self.profile, self.face)
 
     def rules(self, residents: int = 10) -> Rules:
         """What the encoder's profile and the settings promise."""

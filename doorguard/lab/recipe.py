@@ -15,7 +15,13 @@ import numpy as np
 from doorguard.config import Settings
 from doorguard.core import alignment
 from doorguard.vision import pipeline
-from doorguard.vision.profile import DETECTOR, LANDMARKS, ModelProfile
+from doorguard.vision.profile import (
+    DETECTOR,
+    LANDMARKS,
+    ModelProfile,
+    load_profile,
+    shipped_profile,
+)
 
 Face = Literal["centre", "largest"]
 
@@ -36,6 +42,15 @@ class Recipe:
     profile: ModelProfile
     settings: Settings
     face: Face = "centre"
+
+    @classmethod
+    def of(cls, settings: Settings, file: Path | None, face: Face) -> Recipe:
+        """Return the recipe of the encoder the settings name, or of the one a profile describes.
+
+        Raises `ModelError`.
+        """
+        profile = load_profile(file) if file else shipped_profile(settings.vision.encoder)
+        return cls(profile, settings, face)
 
     @cached_property
     def digest(self) -> str:
