@@ -13,6 +13,7 @@ likelihood), and a few wrong labels cannot bend it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -49,11 +50,11 @@ class Tail:
     def fmr(self, tau: float) -> float:
         """Return the share of strangers at or below `tau`, which is at most u."""
         base = 1.0 + self.shape * (self.limit - tau) / self.scale
-        return self.share * base ** (-1.0 / self.shape) if base > 0.0 else 0.0
+        return self.share * math.pow(base, -1.0 / self.shape) if base > 0.0 else 0.0
 
     def tau(self, fmr: float) -> float:
         """Return the distance at or below which the share `fmr` of strangers lies; `fmr` is at most p."""
-        return self.limit - self.scale / self.shape * ((fmr / self.share) ** -self.shape - 1.0)
+        return self.limit - self.scale / self.shape * (math.pow(fmr / self.share, -self.shape) - 1.0)
 
 
 class TailFit:
