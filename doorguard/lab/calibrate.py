@@ -35,7 +35,7 @@ TAIL_MIN = 1000
 _CONFIDENCE = 0.95
 _DIGITS = 4
 _UNLIKELY = 0.1
-"""Two names may be one person when fewer pairs of strangers than this would be expected so near in the set."""
+"""Two names may be one person when fewer pairs of strangers than this are expected to be so near."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
