@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,8 +24,17 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Root = Annotated[Path, typer.Option("--root", metavar="DIR", help="A folder that holds a folder per person.")]
 Profile = Annotated[Path | None, typer.Option("--profile", metavar="FILE", help="Another encoder's profile.")]
+
+
+class FaceChoice(StrEnum):
+    """`lab.recipe.Face`, as every Typer that is allowed here can read it: 0.16 knows no `Literal`."""
+
+    CENTRE = "centre"
+    LARGEST = "largest"
+
+
 Face = Annotated[
-    Literal["centre", "largest"],
+    FaceChoice,
     typer.Option("--face", help="Which face counts where a picture shows several."),
 ]
 Mirror = Annotated[
@@ -49,7 +59,7 @@ class Laboratory:
 
     session: Session
     profile: Path | None
-    face: Literal["centre", "largest"]
+    face: FaceChoice
     cache: Path | None
     no_cache: bool
     processes: int | None
@@ -59,7 +69,9 @@ class Laboratory:
         """How encodings are made; raises `ModelError`, `ConfigError`."""
         from doorguard.lab.recipe import Recipe
 
-        return Recipe.of(self.session.settings, self.profile, self.face)
+        return Recipe.of(
+            self.session.settings, self.profile, "largest" if self.face is FaceChoice.LARGEST else "centre"
+        )
 
     def rules(self, residents: int = 10) -> Rules:
         """What the encoder's profile and the settings promise."""
