@@ -166,6 +166,7 @@ class EnrollmentSettings(Section):
 
     live_templates: int = Field(default=5, ge=1, le=20)
     lookalike_fmr: float = Field(default=1e-2, gt=0.0, le=0.1)
+    keep_crop: bool = False
 
 
 class EventSettings(Section):

@@ -29,7 +29,7 @@ def show(
 
     session = session_of(context)
     settings = {key: _plain(value) for key, value in flatten(session.settings).items()}
-    facts = promise(session.settings, _templates(session), strangers_a_day=STRANGERS_A_DAY)
+    facts = promise(session.settings, session.places, _templates(session), strangers_a_day=STRANGERS_A_DAY)
     if as_json:
         print_json({"file": _plain(session.places.config), "settings": settings, "match": facts.as_json()})
         return
