@@ -23,7 +23,7 @@ from doorguard.app.commands import (
 from doorguard.app.service import Daemon, Resources, assemble, run_daemon
 from doorguard.control.client import daemon_running
 from doorguard.control.protocol import rebuild_error
-from doorguard.daemon.roster import match_rules
+from doorguard.daemon.roster import match_rules, policy_rules
 
 __all__ = [
     "Daemon",
@@ -42,6 +42,7 @@ __all__ = [
     "load_settings_at",
     "match_rules",
     "open_store",
+    "policy_rules",
     "promise",
     "rebuild_error",
     "restore_backup",

@@ -20,8 +20,8 @@ EXTRAPOLATED = "extrapolated"
 FIXED = "fixed"
 
 FMR_MIN = 1e-7
-"""The smallest rate per comparison anything is promised for. Below it lie years of strangers that nobody has
-counted, and errors of another kind (brothers, a photograph held up) are far more likely than a chance match."""
+"""The smallest rate per comparison anything is promised for. Nobody has counted that many strangers, and
+other errors (a brother, a photograph held up) are far more likely than a chance match so rare."""
 
 DAYS_A_YEAR = 365
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from doorguard import photos
 from doorguard.core.metrics import pairwise_distances
 from doorguard.core.model import Encoding, ModelId, ResidentId, Threshold
 from doorguard.core.threshold import ThresholdTable
-from doorguard.errors import ModelError
-from doorguard.lab.cohort import Cohort
+from doorguard.errors import EnrollmentError, ModelError
+from doorguard.lab.cohort import Cohort, load_cohort
 from doorguard.ports import TemplateStore, Vision
 from doorguard.vision.photo import encode_photo
 
@@ -40,10 +41,11 @@ class Member:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strangers:
-    """With whom residents are compared; `cohort` is None when none was fitted for the encoder."""
+    """With whom residents are compared; `missing` says why there is no `cohort`."""
 
     portraits: Sequence[tuple[str, Encoding]] = field(repr=False)
     cohort: Cohort | None
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +140,36 @@ def members(store: TemplateStore, model_id: ModelId) -> list[Member]:
 
 
 def portraits(vision: Vision) -> list[tuple[str, Encoding]]:
-    """Encode the bundled portraits; one the settings' quality gate refuses raises `PoorQualityError`."""
+    """Encode the bundled portraits; those the settings' quality gate refuses are left out."""
     found = []
     for name in photos.NAMES:
-        encoding = encode_photo(vision, photos.path(name), largest=True).observation.encoding
-        if encoding is None:
-            raise ModelError(f"{name}: the encoder gave nothing for a face that passed the quality gate")
-        found.append((name, encoding))
+        try:
+            encoding = encode_photo(vision, photos.path(name), largest=True).observation.encoding
+        except EnrollmentError:
+            continue
+        if encoding is not None:
+            found.append((name, encoding))
     return found
 
 
-def household(people: Sequence[Member], strangers: Strangers, limits: Limits) -> HouseholdReport:
+def strangers(vision: Vision, cohort: Path) -> Strangers:
+    """Return the portraits, and the distribution of this encoder if that file holds one."""
+    try:
+        return Strangers(portraits(vision), load_cohort(cohort, vision.model_id))
+    except ModelError as error:
+        return Strangers(portraits(vision), None, str(error))
+
+
+def household(people: Sequence[Member], others: Strangers, limits: Limits) -> HouseholdReport:
     """Compare every resident with every other, and with strangers."""
-    synthetic = _Synthetic(strangers.cohort, limits) if strangers.cohort is not None else None
+    synthetic = _Synthetic(others.cohort, limits) if others.cohort is not None else None
     findings = []
     for member in people:
         nearest, distance = _nearest(
             member.encodings,
             [(other.name, other.encodings) for other in people if other.resident_id != member.resident_id],
         )
-        portrait, apart = _nearest(
-            member.encodings, [(name, each[None]) for name, each in strangers.portraits]
-        )
+        portrait, apart = _nearest(member.encodings, [(name, each[None]) for name, each in others.portraits])
         attraction, within = synthetic.look(member) if synthetic is not None else (None, None)
         findings.append(
             Finding(
@@ -175,7 +185,7 @@ def household(people: Sequence[Member], strangers: Strangers, limits: Limits) ->
                 synthetic_within=within,
             )
         )
-    return HouseholdReport(tuple(findings), limits, _origin(strangers), tuple(_warnings(findings, limits)))
+    return HouseholdReport(tuple(findings), limits, _origin(others), tuple(_warnings(findings, limits)))
 
 
 class _Synthetic:
@@ -230,11 +240,11 @@ def _warnings(findings: Sequence[Finding], limits: Limits) -> list[str]:
     return texts
 
 
-def _origin(strangers: Strangers) -> str:
-    portraits = f"{len(strangers.portraits)} bundled portraits"
-    if strangers.cohort is None:
-        return f"strangers: {portraits}; no distribution is at hand for this encoder (calibrate writes one)"
-    cohort = strangers.cohort
+def _origin(others: Strangers) -> str:
+    portraits = f"{len(others.portraits)} bundled portraits"
+    if others.cohort is None:
+        return f"strangers: {portraits}; none synthetic: {others.missing}"
+    cohort = others.cohort
     return (
         f"strangers: {portraits}, {SYNTHETIC:,} synthetic encodings drawn from a distribution fitted to"
         f" {cohort.people:,} people ({cohort.origin})"
