@@ -66,12 +66,16 @@ class Laboratory:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """How encodings are made; raises `ModelError`, `ConfigError`."""
+        """How encodings are made, by the encoder in use unless a profile is named.
+
+        Raises `ModelError`, `ConfigError`.
+        """
+        from doorguard.app import encoder_in_use
         from doorguard.lab.recipe import Recipe
 
-        return Recipe.of(
-            self.session.settings, self.profile, "largest" if self.face is FaceChoice.LARGEST else "centre"
-        )
+        settings = self.session.settings
+        encoder = self.profile or encoder_in_use(settings, self.session.places)
+        return Recipe.of(settings, encoder, "largest" if self.face is FaceChoice.LARGEST else "centre")
 
     def rules(self, residents: int = 10) -> Rules:
         """What the encoder's profile and the settings promise."""

@@ -20,7 +20,6 @@ from doorguard.vision.profile import (
     LANDMARKS,
     ModelProfile,
     load_profile,
-    shipped_profile,
 )
 
 Face = Literal["centre", "largest"]
@@ -44,13 +43,12 @@ class Recipe:
     face: Face = "centre"
 
     @classmethod
-    def of(cls, settings: Settings, file: Path | None, face: Face) -> Recipe:
-        """Return the recipe of the encoder the settings name, or of the one a profile describes.
+    def of(cls, settings: Settings, encoder: ModelProfile | Path, face: Face) -> Recipe:
+        """Return the recipe of an encoder, or of the one that a profile's file describes.
 
         Raises `ModelError`.
         """
-        profile = load_profile(file) if file else shipped_profile(settings.vision.encoder)
-        return cls(profile, settings, face)
+        return cls(load_profile(encoder) if isinstance(encoder, Path) else encoder, settings, face)
 
     @cached_property
     def digest(self) -> str:
@@ -64,6 +62,7 @@ class Recipe:
             DETECTOR.sha256,
             LANDMARKS.sha256,
             repr((self.profile.input_size, self.profile.mesh_indices, self.profile.template_points.tolist())),
+            repr(self.profile.pixels),
             repr((vision.detector_score_min, vision.mesh_presence_min, self.settings.runtime, self.face)),
             repr((cv2.__version__, np.__version__, _interpreters())),
         ]
