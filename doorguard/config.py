@@ -1,4 +1,4 @@
-"""The settings: YAML in, frozen validated values out, every problem at once with its key path.
+"""The settings as frozen, validated values; `settings_file` reads them from YAML.
 
 Every default of doorguard stands in this module and nowhere else; `config/doorguard.yaml` repeats each one
 with its unit, range and reason, and a test holds the two together. Units live in the key names. An unknown
@@ -11,17 +11,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from doorguard.errors import ConfigError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Whole = Annotated[int, Field(strict=True)]
 """`yes` is not 1: `agree: yes` would let in on a single frame."""
 
-MAX_CONFIG_BYTES = 256 * 1024
-_PASSWORD_IN_URL = re.compile(r"[\w+.-]+://[^/@:\[]*:(?!\d+(?:/|$)).*@")
+PASSWORD_IN_URL = re.compile(r"[\w+.-]+://[^/@:\[]*:(?!\d+(?:/|$)).*@")
 """scheme://user:anything@host; `host:554/path@home` is a port and a path."""
 
 HARD_CAP_S = 30.0
@@ -80,7 +76,7 @@ class CameraSettings(_KindSection):
     @model_validator(mode="after")
     def _password_in_its_file(self) -> CameraSettings:
         # A check of the whole section: one of the field would repeat the value, password and all.
-        if _PASSWORD_IN_URL.match(self.source):
+        if PASSWORD_IN_URL.match(self.source):
             raise ValueError(
                 "source holds a password; leave only the user name there and name a file that holds the "
                 "password in password_file"
@@ -166,7 +162,9 @@ class EnrollmentSettings(Section):
     """How residents are made."""
 
     live_templates: Whole = Field(default=5, ge=1, le=20)
-    lookalike_fmr: float = Field(default=1e-2, gt=0.0, le=0.1)
+    lookalike_fmr: float = Field(default=1e-3, gt=0.0, le=0.1)
+    one_person_fmr: float = Field(default=1e-2, gt=0.0, le=0.1)
+    keep_crop: bool = False
 
 
 class EventSettings(Section):
@@ -212,83 +210,6 @@ class Settings(Section):
                 f"camera.rate_hz {self.camera.rate_hz}: nobody could get in; raise one of them"
             )
         return self
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML's safe loader that also refuses a key given twice and anchors (nothing here needs them)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping, refusing duplicates."""
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            key = str(self.construct_object(key_node, deep=True))
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """Refuse aliases, which could blow a small file up without bound."""
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.constructor.ConstructorError(None, None, "aliases (*name) are not used here", mark)
-        return super().compose_node(parent, index)
-
-
-def load_settings(file: Path | None) -> Settings:
-    """Read and validate a settings file; None gives the defaults.
-
-    Raises
-    ------
-    ConfigError : the file cannot be read, is no YAML mapping, or holds unknown or wrong values; all
-        problems are listed in `problems` and, one per line, in the message.
-
-    """
-    if file is None:
-        return Settings()
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_CONFIG_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
-    if len(raw) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{file} is larger than {MAX_CONFIG_BYTES // 1024} KiB; it is no settings file")
-    return parse_settings(raw, origin=str(file))
-
-
-def parse_settings(raw: bytes, *, origin: str) -> Settings:
-    """Validate YAML text; `origin` names it in messages. Raises `ConfigError`."""
-    try:
-        data = yaml.load(raw, Loader=_StrictLoader)  # noqa: S506  a subclass of SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        # Only what is wrong and where: PyYAML's own text quotes the line, and so perhaps a password.
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())
-        text = f"{origin} is not valid YAML{place}: {problem}"
-        raise ConfigError(_PASSWORD_IN_URL.sub("(hidden)@", text)) from error
-    data = {} if data is None else data
-    if not isinstance(data, dict):
-        raise ConfigError(f"{origin} must hold keys and values, not {type(data).__name__}")
-    try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        problems = tuple(_describe(item) for item in error.errors(include_url=False))
-        lines = "\n".join(f"  {problem}" for problem in problems)
-        raise ConfigError(f"{origin}: {len(problems)} problem(s)\n{lines}", problems) from error
-
-
-def _describe(item: Any) -> str:
-    """Turn one pydantic error into `path: what is wrong (got value)`."""
-    path = ".".join(str(part) for part in item["loc"]) or "(top level)"
-    if item["type"] == "extra_forbidden":
-        return f"{path}: unknown key; see config/doorguard.yaml for those there are"
-    message = str(item["msg"]).removeprefix("Value error, ")
-    value = item.get("input")
-    shown = "" if isinstance(value, dict | BaseModel) else f" (got {value!r})"
-    return _PASSWORD_IN_URL.sub("(hidden)@", f"{path}: {message[0].lower()}{message[1:]}{shown}")
 
 
 def flatten(settings: Section, prefix: str = "") -> dict[str, object]:

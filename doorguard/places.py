@@ -46,6 +46,11 @@ class Places:
         return self.state / "store.key"
 
     @property
+    def models(self) -> Path:
+        """The folder of encoders added to those of the release."""
+        return self.state / "models"
+
+    @property
     def status_socket(self) -> Path:
         """Read-only verbs."""
         return self.runtime / "status.sock"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from doorguard.core.gallery import Space
 from doorguard.core.model import (
     Box,
     Comparison,
@@ -130,6 +131,11 @@ class Vision(Protocol):
         """Names the encoder and so its templates."""
         ...
 
+    @property
+    def space(self) -> Space:
+        """Where its encodings lie: the model's name and how many numbers they have."""
+        ...
+
     def detect(self, image: Image) -> Sequence[Detection]:
         """Find every face, largest first."""
         ...
@@ -180,6 +186,25 @@ class TemplateStore(Protocol):
 
     def remove(self, resident_id: ResidentId) -> None:
         """Erase resident, templates and name from the file, its WAL and kept backups."""
+        ...
+
+    def keep_crops(self, resident_id: ResidentId, model_id: ModelId, crops: Sequence[bytes]) -> Resident:
+        """Keep the packed pictures behind templates, sealed like them."""
+        ...
+
+    def crops(self, resident_id: ResidentId) -> Sequence[tuple[ModelId, bytes]]:
+        """Kept pictures of a resident, oldest first; one that cannot be decrypted is left out."""
+        ...
+
+    def model_in_use(self) -> ModelId | None:
+        """Return the model whose templates are compared; None before there ever was a template.
+
+        The first template stored names its model; `use_model` names another.
+        """
+        ...
+
+    def use_model(self, model_id: ModelId, templates: Sequence[tuple[ResidentId, Encoding]] = ()) -> None:
+        """Add these templates of a model and compare by it from now on: both or nothing."""
         ...
 
 

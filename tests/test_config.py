@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from doorguard import config
-from doorguard.config import MAX_CONFIG_BYTES, Section, Settings, flatten, load_settings, parse_settings
+from doorguard.config import Section, Settings, flatten
 from doorguard.core import door
 from doorguard.errors import ConfigError
+from doorguard.settings_file import MAX_CONFIG_BYTES, load_settings, parse_settings
 
 
 def problems_of(text: str) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from doorguard.config import parse_settings
 from doorguard.errors import ConfigError
+from doorguard.settings_file import parse_settings
 
 
 def camera(source: str) -> bytes:

@@ -107,15 +107,15 @@ def _in_child(frames: int, threads: int) -> Numbers:
 
 def measure_frames(frames: int, threads: int) -> Numbers:
     """Time whole frames, their stages and the comparison, with so many threads."""
-    from doorguard.app import build_vision
     from doorguard.config import Settings
     from doorguard.vision import pipeline
+    from doorguard.vision.pipeline import FacePipeline
 
     if threads == 1:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     calls = _timed_interpreters(pipeline)
     settings = Settings.model_validate({"vision": {"threads": threads}})
-    vision = build_vision(settings)
+    vision = FacePipeline.open(settings)
     pictures = _render()
     whole, inside, stages = _time_guard(vision, settings, pictures, frames, calls)
     compare = {str(size): _time_compare(vision.model_id, size) for size in SIZES}
@@ -230,7 +230,7 @@ def _time_compare(model_id: ModelId, size: int) -> dict[str, float]:
 def _gallery(model_id: ModelId, size: int) -> Gallery:
     from datetime import UTC, datetime
 
-    from doorguard.core.gallery import Gallery
+    from doorguard.core.gallery import Gallery, Space
     from doorguard.core.model import ResidentId, Template
 
     made = datetime(2026, 1, 1, tzinfo=UTC)
@@ -239,7 +239,7 @@ def _gallery(model_id: ModelId, size: int) -> Gallery:
             Template(index, ResidentId(f"{index:016x}"), model_id, encoding, made)
             for index, encoding in enumerate(_unit_vectors(size))
         ],
-        model_id,
+        Space(model_id, 128),
     )
     if faults:
         raise SystemExit(f"{len(faults)} templates of the bench are unusable")

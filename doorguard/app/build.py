@@ -7,17 +7,20 @@ import stat
 from typing import TYPE_CHECKING
 
 from doorguard.adapters.clock import SystemClock
-from doorguard.config import Settings, load_settings
+from doorguard.config import Settings
 from doorguard.control.sockets import prepare_folder
+from doorguard.core.model import ModelId
 from doorguard.core.threshold import ThresholdTable
-from doorguard.errors import ConfigError, NotAllowedError
+from doorguard.errors import ConfigError, ModelError, NotAllowedError
 from doorguard.places import Places
 from doorguard.ports import Clock, FrameSource
+from doorguard.settings_file import load_settings
 from doorguard.strike.controller import StrikeController
 
 if TYPE_CHECKING:
     from doorguard.adapters.store import Store
     from doorguard.vision.pipeline import FacePipeline
+    from doorguard.vision.profile import ModelProfile
 
 
 def load_settings_at(places: Places) -> Settings:
@@ -39,11 +42,33 @@ def load_settings_at(places: Places) -> Settings:
     return settings
 
 
-def build_vision(settings: Settings) -> FacePipeline:
-    """Load the models; raises `ModelError`."""
+def encoder_in_use(settings: Settings, places: Places) -> ModelProfile:
+    """Return the profile of the encoder the store names, else of the one new installations begin with.
+
+    Raises `ModelError`, `StoreError`.
+    """
+    from doorguard.adapters.store import model_named_by
+
+    return encoder_named(settings, places, model_named_by(places.store))
+
+
+def encoder_named(settings: Settings, places: Places, model_id: ModelId | None) -> ModelProfile:
+    """Return the profile of a model a store names; None stands for the one of the settings."""
+    from doorguard.vision.library import Library
+
+    library = Library(places.models)
+    try:
+        return library.find(model_id or settings.vision.encoder)
+    except ModelError as error:
+        whose = "the residents' templates were made by it" if model_id else "vision.encoder names it"
+        raise ModelError(f"{error} ({whose})") from error
+
+
+def build_vision(settings: Settings, places: Places) -> FacePipeline:
+    """Load the models, the encoder the installation uses among them; raises `ModelError`, `StoreError`."""
     from doorguard.vision.pipeline import FacePipeline
 
-    return FacePipeline.open(settings)
+    return FacePipeline.open(settings, encoder_in_use(settings, places))
 
 
 def threshold_table(vision: FacePipeline) -> ThresholdTable:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from doorguard.adapters.clock import SystemClock
 from doorguard.adapters.systemd import boot_id
-from doorguard.app.build import build_camera, build_vision, open_store, threshold_table
+from doorguard.app.build import build_camera, encoder_in_use, encoder_named, open_store, threshold_table
 from doorguard.config import Settings
 from doorguard.control.client import call, daemon_running
-from doorguard.control.desk import Desk
+from doorguard.control.desk import Desk, DeskRules
 from doorguard.control.protocol import ANSWER_WITHIN_S, Channel, Peer, Request
 from doorguard.control.verbs import check_request
 from doorguard.core.model import Encoding, EventKind, Image, ResidentId
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from doorguard.daemon.camera_check import CameraReport
     from doorguard.stills import IdentifyAnswer
     from doorguard.vision.pipeline import FacePipeline
+    from doorguard.vision.profile import ModelProfile
 
 
 def carry_out(
@@ -45,32 +46,29 @@ def carry_out(
     peer = Peer(os.getuid(), os.getpid())
     request = Request(verb, args, peer, Channel.CONTROL, time.monotonic() + ANSWER_WITHIN_S)
     with open_store(places, write=True) as store:
-        return _desk(settings, store).handle(request)
+        profile = encoder_named(settings, places, store.model_in_use())
+        return _desk(settings, store, profile).handle(request)
 
 
-def _desk(settings: Settings, store: Store) -> Desk:
+def _desk(settings: Settings, store: Store, profile: ModelProfile) -> Desk:
     """Return a desk that writes each event before it answers."""
-    from doorguard.vision.profile import shipped_profile
-
-    profile = shipped_profile(settings.vision.encoder)
-    table = ThresholdTable(profile.tau)
     stamp = EventStamp(SystemClock(), settings.door.name, boot_id())
 
     def record(kind: EventKind, detail: Mapping[str, object], resident_id: ResidentId | None) -> None:
         store.append(stamp.make(kind, detail, resident_id))
 
-    return Desk(
-        store,
-        record,
-        model_id=profile.model_id,
-        lookalike_distance_sq=lookalike_distance_sq(settings, table),
+    return Desk(store, record, space=profile.space, rules=desk_rules(settings, ThresholdTable(profile.tau)))
+
+
+def desk_rules(settings: Settings, table: ThresholdTable) -> DeskRules:
+    """Return the rules of enrolment; raises `ConfigError`."""
+    enrollment = settings.enrollment
+    return DeskRules(
+        lookalike_distance_sq=table.at(enrollment.lookalike_fmr, templates=1).tau,
+        one_person_distance_sq=table.at(enrollment.one_person_fmr, templates=1).tau,
         tau_for=partial(door_threshold, table, match_rules(settings)),
+        keep_crops=enrollment.keep_crop,
     )
-
-
-def lookalike_distance_sq(settings: Settings, table: ThresholdTable) -> float:
-    """Return D below which two residents count as too alike; raises `ConfigError`."""
-    return table.at(settings.enrollment.lookalike_fmr, templates=1).tau
 
 
 def list_residents(places: Places) -> list[dict[str, Any]]:
@@ -96,24 +94,28 @@ def show_resident(places: Places, name: str) -> dict[str, Any]:
         return store.find(name).as_json()
 
 
-def promise(settings: Settings, templates: int, *, strangers_a_day: float) -> Promise:
+def promise(settings: Settings, places: Places, templates: int, *, strangers_a_day: float) -> Promise:
     """Return what tau promises with so many enabled templates; raises `ConfigError`, `ModelError`."""
-    from doorguard.vision.profile import shipped_profile
-
     rules = match_rules(settings)
-    table = ThresholdTable(shipped_profile(settings.vision.encoder).tau)
+    table = ThresholdTable(encoder_in_use(settings, places).tau)
     threshold = door_threshold(table, rules, templates)
     return Promise(threshold, rules, settings.decision.attempts_per_visit, strangers_a_day)
 
 
 def encode_photo(vision: FacePipeline, photo: Path, *, largest: bool) -> Encoding:
     """Return the encoding of the face in a photograph; raises what `vision.photo.encode_photo` does."""
+    return face_of_photo(vision, photo, largest=largest)[0]
+
+
+def face_of_photo(vision: FacePipeline, photo: Path, *, largest: bool) -> tuple[Encoding, bytes]:
+    """Return the encoding of the face in a photograph, and the aligned picture behind it, packed."""
+    from doorguard.vision.crops import pack_crop
     from doorguard.vision.photo import encode_photo as encode
 
-    encoding = encode(vision, photo, largest=largest).observation.encoding
-    if encoding is None:
+    seen = encode(vision, photo, largest=largest).observation
+    if seen.encoding is None or seen.crop is None:
         raise ModelError(f"{photo}: the encoder gave nothing for a face that passed the quality gate")
-    return encoding
+    return seen.encoding, pack_crop(seen.crop)
 
 
 def identify_photo(settings: Settings, vision: FacePipeline, store: Store, photo: Path) -> IdentifyAnswer:
@@ -121,7 +123,7 @@ def identify_photo(settings: Settings, vision: FacePipeline, store: Store, photo
     from doorguard.stills import identify
 
     table, rules = threshold_table(vision), match_rules(settings)
-    gallery = load_roster(store, vision.model_id, table, rules).gallery
+    gallery = load_roster(store, vision.space, table, rules).gallery
     return identify(vision, gallery, table, rules, photo)
 
 
@@ -156,7 +158,6 @@ def restore_backup(places: Places, settings: Settings, file: Path, passphrase: s
     from doorguard.adapters.keys import FileKeys
     from doorguard.adapters.store import Target, restore
 
-    vision = build_vision(settings)
     target = Target(
         places.store,
         FileKeys.from_environ(places.key, os.environ),
@@ -166,7 +167,10 @@ def restore_backup(places: Places, settings: Settings, file: Path, passphrase: s
     )
 
     def self_test(store: Store) -> None:
-        roster = load_roster(store, vision.model_id, threshold_table(vision), match_rules(settings))
+        from doorguard.vision.pipeline import FacePipeline
+
+        vision = FacePipeline.open(settings, encoder_named(settings, places, store.model_in_use()))
+        roster = load_roster(store, vision.space, threshold_table(vision), match_rules(settings))
         if roster.closed:
             raise ModelError(f"the backup was not restored: {roster.closed}")
 

@@ -9,20 +9,19 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from doorguard import __version__
 from doorguard.adapters.clock import SystemClock
 from doorguard.adapters.systemd import SystemdWatchdog, boot_id
 from doorguard.app.build import build_camera, build_strike, build_vision, open_store, threshold_table
-from doorguard.app.commands import lookalike_distance_sq
+from doorguard.app.commands import desk_rules
 from doorguard.config import Settings
 from doorguard.control.desk import Desk
 from doorguard.control.protocol import Request
 from doorguard.control.server import ControlServer
 from doorguard.core.model import Box, EventKind, Image
-from doorguard.core.threshold import door_threshold, pair_threshold
+from doorguard.core.threshold import pair_threshold
 from doorguard.daemon.attempts import Models
 from doorguard.daemon.capture import Capture, CaptureRules
 from doorguard.daemon.closed import ClosedStore
@@ -81,16 +80,14 @@ def assemble(settings: Settings, resources: Resources) -> Daemon:
     table, rules = threshold_table(vision), match_rules(settings)
     stamp = EventStamp(clock, settings.door.name, boot_id())
     recorder = Recorder(store, stamp, settings.events.queue_max)
-    desk = Desk(
-        store,
-        recorder.record,
-        model_id=vision.model_id,
-        lookalike_distance_sq=lookalike_distance_sq(settings, table),
-        tau_for=partial(door_threshold, table, rules),
-    )
+    desk = Desk(store, recorder.record, space=vision.space, rules=desk_rules(settings, table))
     enrollment = LiveEnrollment(desk, store)
     live = LiveSessions(
-        LiveRules(settings.enrollment.live_templates, pair_threshold(table, rules).tau),
+        LiveRules(
+            settings.enrollment.live_templates,
+            pair_threshold(table, rules).tau,
+            settings.enrollment.keep_crop,
+        ),
         enrollment.enroll,
         enrollment.check,
         track_gap_s=settings.decision.track_gap_s,
@@ -148,7 +145,7 @@ def run_daemon(
         store = _open_store(places, clock)
         closing = _Closing(store)
         stack.callback(closing.close)
-        vision = build_vision(settings)
+        vision = build_vision(settings, places)
         camera = source or build_camera(settings, clock)
         _self_test(vision, camera, settings)
         meter = _Meter()

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from doorguard import __version__
-from doorguard.cli import camera, demo, door, log, people, photos, safe, settings
+from doorguard.cli import calibrate, camera, demo, door, evaluate, log, models, people, photos, safe, settings
 from doorguard.errors import DoorguardError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (people, photos, door, log, safe, settings, camera, demo):
+for part in (people, photos, door, log, safe, settings, camera, evaluate, calibrate, models, demo):
     part.register(app)
 
 

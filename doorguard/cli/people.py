@@ -65,11 +65,20 @@ def _enroll_photos(
     session: Session, photos: Sequence[Path], wanted: dict[str, Any], *, largest: bool
 ) -> dict[str, Any]:
     """Encode every photo here, in the process of whoever typed, and hand over the encodings alone."""
-    from doorguard.app import encode_photo
+    from doorguard.app import face_of_photo
 
-    faces = [encode_photo(session.vision, photo, largest=largest) for photo in photos]
-    encodings = [base64.b64encode(face.tobytes()).decode("ascii") for face in faces]
-    return session.change("enroll", **wanted, model_id=session.vision.model_id, encodings=encodings)
+    faces = [face_of_photo(session.vision, photo, largest=largest) for photo in photos]
+    model_id = session.vision.model_id
+    encodings = [_base64(encoding.tobytes()) for encoding, _ in faces]
+    resident = session.change("enroll", **wanted, model_id=model_id, encodings=encodings)
+    if session.settings.enrollment.keep_crop:
+        for _, crop in faces:
+            resident = session.change("keep_crop", name=resident["id"], model_id=model_id, crop=_base64(crop))
+    return resident
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode("ascii")
 
 
 @residents.command("list")

@@ -36,7 +36,7 @@ class Session:
         """Detector, mesh and encoder; takes about a second."""
         from doorguard.app import build_vision
 
-        return build_vision(self.settings)
+        return build_vision(self.settings, self.places)
 
     @contextmanager
     def reading(self) -> Iterator[Store]:

@@ -23,28 +23,32 @@ def show(
     context: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
 ) -> None:
     """Print every setting in force, tau with its origin, and the promise it makes."""
-    from doorguard.app import promise
+    from doorguard.app import encoder_in_use, promise
     from doorguard.cli.show import print_json
     from doorguard.config import flatten
 
     session = session_of(context)
     settings = {key: _plain(value) for key, value in flatten(session.settings).items()}
-    facts = promise(session.settings, _templates(session), strangers_a_day=STRANGERS_A_DAY)
+    facts = promise(session.settings, session.places, _templates(session), strangers_a_day=STRANGERS_A_DAY)
+    encoder = encoder_in_use(session.settings, session.places).model_id
     if as_json:
-        print_json({"file": _plain(session.places.config), "settings": settings, "match": facts.as_json()})
+        file = _plain(session.places.config)
+        print_json({"file": file, "encoder": encoder, "settings": settings, "match": facts.as_json()})
         return
     typer.echo(f"file     {session.places.config or 'none: the defaults hold'}")
     typer.echo(f"store    {session.places.store}")
-    typer.echo(f"sockets  {session.places.runtime}\n")
+    typer.echo(f"sockets  {session.places.runtime}")
+    typer.echo(f"encoder  {encoder}\n")
     for key, value in settings.items():
         typer.echo(f"{key:32} {'not set' if value is None else value}")
     typer.echo("\n" + facts.as_text())
 
 
 def _templates(session: Session) -> int:
-    """Enabled templates in the store; 0 where there is no store yet."""
+    """Templates that the door compares with: of enabled residents, by the encoder in use."""
     with session.reading() as store:
-        return sum(person.templates for person in store.residents() if person.enabled)
+        model_id = store.model_in_use()
+        return sum(template.model_id == model_id for template in store.templates())
 
 
 def _plain(value: object) -> object:

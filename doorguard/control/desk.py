@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from doorguard.control.protocol import Request
-from doorguard.control.verbs import EnrollArgs, ListArgs, RenameArgs, ResidentArgs
+from doorguard.control.verbs import CropArgs, EnrollArgs, ListArgs, RenameArgs, ResidentArgs
 from doorguard.core.enrollment import check_name, find_lookalike, find_odd_pair, validate_encoding
-from doorguard.core.gallery import Gallery
-from doorguard.core.model import Encoding, EventKind, ModelId, Resident, ResidentId, Threshold
+from doorguard.core.gallery import Gallery, Space
+from doorguard.core.model import Encoding, EventKind, Resident, ResidentId, Threshold
 from doorguard.errors import (
     ConfigError,
     ControlError,
@@ -35,7 +35,8 @@ class NewTemplates:
     Parameters
     ----------
     name : as typed; of a new resident or, with `add`, of one there is.
-    encodings : each `(128,)` float32, unit length, made by the model in force.
+    encodings : each `(dim,)` float32, unit length, made by the model in force.
+    crops : the aligned pictures behind them, packed (`vision.crops`); kept where the settings say so.
     add : give them to the resident of that name instead of making one.
     force : enrol in spite of a look-alike.
 
@@ -46,6 +47,26 @@ class NewTemplates:
     encodings: tuple[Encoding, ...]
     add: bool
     force: bool
+    crops: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeskRules:
+    """What the settings say about enrolling.
+
+    Parameters
+    ----------
+    lookalike_distance_sq : two residents this close, or closer, are refused unless forced; 0 to 4.
+    one_person_distance_sq : two pictures for one resident farther apart are refused unless forced; 0 to 4.
+    tau_for : the door's tau with so many enabled templates; raises `ConfigError` where none is known.
+    keep_crops : whether the pictures behind templates are kept, sealed, for another encoder.
+
+    """
+
+    lookalike_distance_sq: float
+    one_person_distance_sq: float
+    tau_for: Callable[[int], Threshold]
+    keep_crops: bool = False
 
 
 class Desk:
@@ -55,30 +76,22 @@ class Desk:
     ----------
     store : residents and templates.
     record : writes the event of each change; the daemon passes its queue, a command the log itself.
-    model_id : the model in force; templates of another are refused.
-    lookalike_distance_sq : two residents this close, or closer, are refused unless forced; 0 to 4.
-    tau_for : the door's tau with so many enabled templates; raises `ConfigError` where none is known.
+    space : of the model in force; templates of another are refused.
+    rules : of enrolment.
 
     """
 
-    def __init__(
-        self,
-        store: TemplateStore,
-        record: Record,
-        *,
-        model_id: ModelId,
-        lookalike_distance_sq: float,
-        tau_for: Callable[[int], Threshold],
-    ) -> None:
+    def __init__(self, store: TemplateStore, record: Record, *, space: Space, rules: DeskRules) -> None:
         self._store = store
         self._record = record
-        self._model_id = model_id
-        self._lookalike_distance_sq = lookalike_distance_sq
-        self._tau_for = tau_for
+        self._space = space
+        self._model_id = space.model_id
+        self._rules = rules
         self._handlers: Mapping[str, Callable[[Request], dict[str, object]]] = {
             "residents_list": self._list,
             "residents_show": lambda request: self._found(request).as_json(),
             "enroll": self._enroll,
+            "keep_crop": self._keep_crop,
             "rename": self._rename,
             "remove": self._remove,
             "disable": lambda request: self._set_enabled(request, False),
@@ -121,6 +134,8 @@ class Desk:
             resident = self._store.add_resident(check_name(new.name), new.consent, templates)
         else:
             resident = self._store.add_templates(owner.resident_id, templates)
+        if self._rules.keep_crops and new.crops:
+            resident = self._store.keep_crops(resident.resident_id, self._model_id, new.crops)
         detail: dict[str, object] = {"actor": actor, "templates": len(templates), "model": self._model_id}
         if owner is None:
             detail["consent"] = new.consent is not None
@@ -141,9 +156,9 @@ class Desk:
 
     def _refuse_too_many(self, more: int) -> None:
         """Refuse to enable so many templates that no tau is known for: the door would open for nobody."""
-        enabled, _ = Gallery.build(self._store.templates(enabled_only=True), self._model_id)
+        enabled, _ = Gallery.build(self._store.templates(enabled_only=True), self._space)
         try:
-            self._tau_for(enabled.templates + more)
+            self._rules.tau_for(enabled.templates + more)
         except ConfigError as error:
             raise UsageError(f"refused, for the door would then open for nobody: {error}") from error
 
@@ -155,7 +170,7 @@ class Desk:
             if owner is not None
             and (template.resident_id, template.model_id) == (owner.resident_id, self._model_id)
         ]
-        limit = self._lookalike_distance_sq
+        limit = self._rules.one_person_distance_sq
         mixed = ((fresh, stored) for fresh in new.encodings for stored in held)
         for what, encodings in (
             ("two of the new pictures", new.encodings),
@@ -170,30 +185,48 @@ class Desk:
 
     def _lookalike(self, new: NewTemplates, owner: Resident | None) -> tuple[ResidentId, float] | None:
         """Return the nearest other resident if too close and forced; raises `LookalikeError` otherwise."""
-        gallery, _ = Gallery.build(self._store.templates(enabled_only=False), self._model_id)
+        gallery, _ = Gallery.build(self._store.templates(enabled_only=False), self._space)
         close = find_lookalike(
             gallery,
             new.encodings,
-            limit_distance_sq=self._lookalike_distance_sq,
+            limit_distance_sq=self._rules.lookalike_distance_sq,
             ignore=owner.resident_id if owner else None,
         )
         if close is None or new.force:
             return close
         raise LookalikeError(
             f"{new.name} looks too much like {self._store.find(close[0]).name}: D {close[1]:.3f}, more than "
-            f"{self._lookalike_distance_sq:.3f} wanted; if they are two people, give --force"
+            f"{self._rules.lookalike_distance_sq:.3f} wanted; if they are two people, give --force"
         )
 
     def _enroll(self, request: Request) -> dict[str, object]:
         args = request.args
         assert isinstance(args, EnrollArgs)
-        if args.model_id != self._model_id:
-            raise ModelMismatchError(
-                f"encodings of {args.model_id}, but the door uses {self._model_id}; enrol with this release"
-            )
-        encodings = tuple(validate_encoding(np.frombuffer(raw, "<f4")) for raw in args.raw_encodings())
+        self._refuse_other_model(args.model_id)
+        encodings = tuple(
+            validate_encoding(np.frombuffer(raw, "<f4"), self._space.dim) for raw in args.raw_encodings()
+        )
         new = NewTemplates(args.name, args.consent, encodings, add=args.add, force=args.force)
         return self.enroll(new, request.peer.actor).as_json()
+
+    def _keep_crop(self, request: Request) -> dict[str, object]:
+        """Keep the picture behind a template just made; one request each, for a line holds no two."""
+        args = request.args
+        assert isinstance(args, CropArgs)
+        self._refuse_other_model(args.model_id)
+        if not self._rules.keep_crops:
+            raise ControlError(
+                "no picture is kept here; enrollment.keep_crop is off in the daemon's settings"
+            )
+        owner = self._store.find(args.name)
+        return self._store.keep_crops(owner.resident_id, self._model_id, [args.raw_crop()]).as_json()
+
+    def _refuse_other_model(self, model_id: str) -> None:
+        if model_id != self._model_id:
+            raise ModelMismatchError(
+                f"encodings of {model_id}, but the door uses {self._model_id}; enrol with this release, "
+                "and restart the daemon after an upgrade"
+            )
 
     def _list(self, request: Request) -> dict[str, object]:
         args = request.args

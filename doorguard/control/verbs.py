@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from doorguard.control.protocol import Channel
-from doorguard.core.model import ENCODING_DIM
 from doorguard.errors import ControlError, UsageError
 
-ENCODING_BYTES = 4 * ENCODING_DIM
-"""An encoding on the wire: little-endian float32, then Base64."""
+NUMBER_BYTES = 4
+"""Of an encoding on the wire: little-endian float32, then Base64. How many of them is the model's matter."""
 
-MAX_ENCODINGS = 64
-"""In one request: 64 encodings take 44 KB of the 64 KiB line."""
+MAX_NUMBERS = 8192
+"""In one request, all encodings together: 64 of 128 numbers, or 16 of 512, take 44 KB of the 64 KiB line."""
+
+CROP_BYTES_MAX = 40 * 1024
+"""A packed picture; in Base64 it takes 55 KB of the 64 KiB line."""
 
 PAGE_MAX = 20
 """Residents in one answer: 20 of the longest names and consents take 52 KB of the 64 KiB line."""
@@ -32,13 +34,24 @@ def _printable(value: str) -> str:
 
 def _encoding_text(value: str) -> str:
     """Check Base64 and length; whether the numbers are an encoding is `core.enrollment`'s matter."""
+    length = len(_from_base64(value))
+    if not length or length % NUMBER_BYTES:
+        raise ValueError(f"holds {length} bytes, an encoding has {NUMBER_BYTES} for each number")
+    return value
+
+
+def _crop_text(value: str) -> str:
+    """Check Base64 and length; whether it is a picture shows when it is opened."""
+    if not 0 < len(_from_base64(value)) <= CROP_BYTES_MAX:
+        raise ValueError(f"holds no picture of at most {CROP_BYTES_MAX} bytes")
+    return value
+
+
+def _from_base64(value: str) -> bytes:
     try:
-        raw = base64.b64decode(value, validate=True)
+        return base64.b64decode(value, validate=True)
     except ValueError as error:
         raise ValueError("is not Base64") from error
-    if len(raw) != ENCODING_BYTES:
-        raise ValueError(f"holds {len(raw)} bytes, an encoding has {ENCODING_BYTES}")
-    return value
 
 
 Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable), Field(min_length=1)]
@@ -46,6 +59,7 @@ Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_print
 
 Consent = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_printable)]
 EncodingText = Annotated[str, AfterValidator(_encoding_text)]
+CropText = Annotated[str, AfterValidator(_crop_text)]
 SessionId = Annotated[str, Field(pattern=r"^[0-9a-f]{1,32}$")]
 
 
@@ -91,13 +105,33 @@ class EnrollArgs(Args):
     name: Line
     consent: Consent | None = None
     model_id: Line
-    encodings: list[EncodingText] = Field(min_length=1, max_length=MAX_ENCODINGS)
+    encodings: list[EncodingText] = Field(min_length=1)
     add: bool = False
     force: bool = False
 
+    @field_validator("encodings")
+    @classmethod
+    def _few_enough(cls, value: list[str]) -> list[str]:
+        numbers = sum(len(base64.b64decode(text)) for text in value) // NUMBER_BYTES
+        if numbers > MAX_NUMBERS:
+            raise ValueError(f"hold {numbers} numbers, {MAX_NUMBERS} are the most in one request")
+        return value
+
     def raw_encodings(self) -> list[bytes]:
-        """Each encoding as 512 bytes, little-endian float32."""
+        """Each encoding as bytes, little-endian float32."""
         return [base64.b64decode(text) for text in self.encodings]
+
+
+class CropArgs(Args):
+    """The aligned picture behind a template of a resident, packed (`vision.crops`)."""
+
+    name: Line
+    model_id: Line
+    crop: CropText
+
+    def raw_crop(self) -> bytes:
+        """The packed picture."""
+        return base64.b64decode(self.crop)
 
 
 class LiveStartArgs(Args):
@@ -150,6 +184,7 @@ VERBS: Mapping[str, Verb] = {
     "residents_list": Verb(ListArgs, "List residents, a page at a time."),
     "residents_show": Verb(ResidentArgs, "Show one resident."),
     "enroll": Verb(EnrollArgs, "Store a resident or more templates of one.", changes=True),
+    "keep_crop": Verb(CropArgs, "Keep the picture behind a template, where the settings say so."),
     "rename": Verb(RenameArgs, "Change a resident's name.", changes=True),
     "remove": Verb(ResidentArgs, "Erase a resident.", changes=True),
     "disable": Verb(ResidentArgs, "Keep a resident out without erasing.", changes=True),

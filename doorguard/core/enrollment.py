@@ -58,13 +58,15 @@ def check_name(name: str) -> str:
     return cleaned
 
 
-def validate_encoding(values: ArrayLike) -> Encoding:
+def validate_encoding(values: ArrayLike, dim: int) -> Encoding:
     """Return an encoding that came from outside as a read-only copy.
 
     Parameters
     ----------
     values
-        anything that converts to 128 finite numbers of unit length within 1e-3.
+        anything that converts to `dim` finite numbers of unit length within 1e-3.
+    dim
+        how many numbers the model in force gives.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def validate_encoding(values: ArrayLike) -> Encoding:
         encoding: Encoding = np.array(values, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise UsageError("the encoding is not made of numbers; enrol with this release's command") from error
-    if fault := encoding_fault(encoding):
+    if fault := encoding_fault(encoding, dim):
         raise UsageError(f"the encoding is refused: {fault}; enrol with the model in force")
     encoding.setflags(write=False)
     return encoding

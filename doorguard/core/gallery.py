@@ -15,14 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from doorguard.core.model import (
-    ENCODING_DIM,
-    Comparison,
-    Encoding,
-    ModelId,
-    ResidentId,
-    Template,
-)
+from doorguard.core.model import Comparison, Encoding, ModelId, ResidentId, Template
 
 UNIT_TOLERANCE: Final = 1e-3
 """How far an encoding's length may be from 1; float32 normalisation is off by less than 1e-6."""
@@ -32,8 +25,23 @@ WRONG_LENGTH: Final = "wrong_length"
 NOT_FINITE: Final = "not_finite"
 NOT_UNIT: Final = "not_unit"
 
-_SCREENING_SLACK: Final = 1e-4  # float32 rounding over 128 products is two orders below this
+_SCREENING_SLACK: Final = 1e-4  # float32 rounding over 2048 products is an order below this
 _NOBODY: Final = Comparison(None, float("inf"), None, float("inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where the encodings of one model lie; only two of one space have a distance.
+
+    Parameters
+    ----------
+    model_id : names the model.
+    dim : how many numbers its encodings have.
+
+    """
+
+    model_id: ModelId
+    dim: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +57,17 @@ class TemplateFault:
 
 
 def distance_sq(left: Encoding, right: Encoding) -> float:
-    """Return `D = ||left - right||²` by its definition, in float64; 0 to 4 for unit vectors `(128,)`."""
+    """Return `D = ||left - right||²` by its definition, in float64; 0 to 4 for unit vectors."""
     difference = left.astype(np.float64) - right.astype(np.float64)
     return float(difference @ difference)
 
 
-def encoding_fault(encoding: NDArray[np.float32]) -> str | None:
-    """Return why an array is no encoding (`wrong_length`, `not_finite`, `not_unit`), None if it is one."""
-    if encoding.shape != (ENCODING_DIM,):
+def encoding_fault(encoding: NDArray[np.float32], dim: int) -> str | None:
+    """Return why an array is no encoding of `dim` numbers, None if it is one.
+
+    The reasons are `wrong_length`, `not_finite` and `not_unit`.
+    """
+    if encoding.shape != (dim,):
         return WRONG_LENGTH
     values = encoding.astype(np.float64)
     if not np.isfinite(values).all():
@@ -68,15 +79,15 @@ def encoding_fault(encoding: NDArray[np.float32]) -> str | None:
 class Gallery:
     """Immutable; `build` makes one, and a change of residents makes another."""
 
-    def __init__(self, model_id: ModelId, templates: Sequence[Template]) -> None:
+    def __init__(self, space: Space, templates: Sequence[Template]) -> None:
         """Take templates known to be usable; everybody else calls `build`."""
         ordered = sorted(templates, key=lambda template: template.resident_id)
         owners = [template.resident_id for template in ordered]
         rows = [row for row in range(len(owners)) if row == 0 or owners[row] != owners[row - 1]]
-        self.model_id = model_id
+        self.space = space
         self._residents = tuple(owners[row] for row in rows)
         self._bounds = np.array([*rows, len(owners)], dtype=np.intp)
-        self._matrix: NDArray[np.float32] = np.zeros((len(ordered), ENCODING_DIM), dtype=np.float32)
+        self._matrix: NDArray[np.float32] = np.zeros((len(ordered), space.dim), dtype=np.float32)
         for row, template in enumerate(ordered):
             self._matrix[row] = template.encoding
         self._squares: NDArray[np.float32] = np.einsum("ij,ij->i", self._matrix, self._matrix)
@@ -84,23 +95,29 @@ class Gallery:
             array.setflags(write=False)
 
     @classmethod
-    def build(
-        cls, templates: Iterable[Template], model_id: ModelId
-    ) -> tuple[Gallery, tuple[TemplateFault, ...]]:
-        """Build the gallery of `model_id` and name every template that cannot be compared.
+    def build(cls, templates: Iterable[Template], space: Space) -> tuple[Gallery, tuple[TemplateFault, ...]]:
+        """Build the gallery of one model and name every template that cannot be compared.
 
         One unusable template shuts out its resident and nobody else: left in, a NaN would win NumPy's
         `argmin` and deny everyone; left out alone, its resident would be half enrolled without notice.
+        Templates of another model are never compared. They are a fault of a resident who has no others;
+        beside templates of this model they only wait for the encoder to be changed back.
         """
         offered = tuple(templates)
+        known = {template.resident_id for template in offered if template.model_id == space.model_id}
         faults = tuple(
             TemplateFault(template.resident_id, template.template_id, reason)
             for template in offered
-            if (reason := _template_fault(template, model_id)) is not None
+            if template.model_id == space.model_id or template.resident_id not in known
+            if (reason := _template_fault(template, space)) is not None
         )
         shut_out = {fault.resident_id for fault in faults}
-        usable = [template for template in offered if template.resident_id not in shut_out]
-        return cls(model_id, usable), faults
+        usable = [
+            template
+            for template in offered
+            if template.model_id == space.model_id and template.resident_id not in shut_out
+        ]
+        return cls(space, usable), faults
 
     @property
     def templates(self) -> int:
@@ -118,7 +135,7 @@ class Gallery:
         Parameters
         ----------
         encoding
-            `(128,)` float32, finite, unit length within 1e-3.
+            `(dim,)` float32, finite, unit length within 1e-3.
 
         Returns
         -------
@@ -129,7 +146,7 @@ class Gallery:
         ValueError : the probe is no encoding; there is nothing to compare.
 
         """
-        _check_probe(encoding)
+        self._check_probe(encoding)
         if not self._residents:
             return _NOBODY
         screened = self._squares - 2.0 * (self._matrix @ encoding) + np.float32(encoding @ encoding)
@@ -146,7 +163,7 @@ class Gallery:
 
     def distances(self, encoding: Encoding) -> dict[ResidentId, float]:
         """Return D from a probe to every resident; raises `ValueError` as `compare` does."""
-        _check_probe(encoding)
+        self._check_probe(encoding)
         exact = self._exact(np.arange(len(self._matrix)), encoding)
         return {
             resident_id: float(exact[start:stop].min())
@@ -161,6 +178,10 @@ class Gallery:
         distances: NDArray[np.float64] = np.einsum("ij,ij->i", difference, difference)
         return distances
 
+    def _check_probe(self, encoding: Encoding) -> None:
+        if fault := encoding_fault(encoding, self.space.dim):
+            raise ValueError(f"the probe is no encoding: {fault}")
+
     def _comparison(self, ranked: Sequence[tuple[float, int]]) -> Comparison:
         nearest_sq, nearest = ranked[0]
         if len(ranked) == 1:
@@ -169,10 +190,7 @@ class Gallery:
         return Comparison(self._residents[nearest], nearest_sq, self._residents[second], second_sq)
 
 
-def _template_fault(template: Template, model_id: ModelId) -> str | None:
-    return OTHER_MODEL if template.model_id != model_id else encoding_fault(template.encoding)
-
-
-def _check_probe(encoding: Encoding) -> None:
-    if fault := encoding_fault(encoding):
-        raise ValueError(f"the probe is no encoding: {fault}")
+def _template_fault(template: Template, space: Space) -> str | None:
+    return (
+        OTHER_MODEL if template.model_id != space.model_id else encoding_fault(template.encoding, space.dim)
+    )

@@ -16,8 +16,6 @@ from typing import NewType, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-ENCODING_DIM = 128
-
 ResidentId = NewType("ResidentId", str)
 """16 lower-case hexadecimal digits, random; stands for the resident in events and logs."""
 
@@ -28,7 +26,7 @@ Image: TypeAlias = NDArray[np.uint8]
 """Shape `(height, width, 3)`, uint8, RGB."""
 
 Encoding: TypeAlias = NDArray[np.float32]
-"""Shape `(128,)`, float32, unit length."""
+"""Shape `(dim,)`, float32, unit length; `dim` is the model's, 128 for the shipped one."""
 
 Points: TypeAlias = NDArray[np.float32]
 """Shape `(n, 2)` or `(n, 3)`, float32, frame pixels (z in the same scale)."""
@@ -152,9 +150,8 @@ class Quality:
 class Observation:
     """Everything the pipeline learned about one face in one frame.
 
-    `encoding` is there exactly when `faults` is empty. `crop` is the aligned RGB picture the encoder saw
-    (112×112×3 uint8), None when there was no mesh. `stage_ms` maps stage names (`detect`, `landmarks`,
-    `align`, `quality`, `encode`) to milliseconds.
+    `encoding` is there exactly when `faults` is empty. `crop` is the aligned RGB uint8 picture of the face,
+    None when there was no mesh. `stage_ms`: of `detect`, `landmarks`, `align`, `quality`, `encode`.
     """
 
     detection: Detection
@@ -177,14 +174,16 @@ class Resident:
     consent: str | None = None
     consent_utc: datetime | None = None
     templates: int = 0
+    crops: int = 0
 
     def as_json(self) -> dict[str, object]:
-        """Everything held on one resident but the templates' numbers; times are UTC."""
+        """Everything held on one resident but the templates' numbers and the pictures; times are UTC."""
         return {
             "id": self.resident_id,
             "name": self.name,
             "enabled": self.enabled,
             "templates": self.templates,
+            "crops": self.crops,
             "created": self.created_utc.isoformat(timespec="seconds"),
             "consent": self.consent,
             "consent_at": self.consent_utc and self.consent_utc.isoformat(timespec="seconds"),
@@ -275,6 +274,7 @@ class EventKind(StrEnum):
     STRIKE_FAULT = "strike_fault"
     PRUNED = "pruned"
     RESTORED = "restored"
+    MODEL_CHANGED = "model_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,10 @@ MEASURED = "measured"
 EXTRAPOLATED = "extrapolated"
 FIXED = "fixed"
 
+FMR_MIN = 1e-7
+"""The smallest rate per comparison anything is promised for. Nobody has counted that many strangers, and
+other errors (a brother, a photograph held up) are far more likely than a chance match so rare."""
+
 DAYS_A_YEAR = 365
 
 
@@ -33,6 +37,7 @@ class TableEntry:
     kind : `measured`, or `extrapolated` where the data held too few impostors to count.
     fnmr : share of comparisons of one person with himself that lie above tau, 0 to 1.
     impostor_comparisons, genuine_comparisons : how many comparisons stand behind the two rates.
+    fmr_high : with 95 % confidence the rate at this tau is not above it; None where nobody worked it out.
 
     """
 
@@ -42,6 +47,7 @@ class TableEntry:
     fnmr: float
     impostor_comparisons: int
     genuine_comparisons: int
+    fmr_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +206,16 @@ def wrong_openings_a_year(per_attempt: float, *, strangers_a_day: float, attempt
 def _check_entry(entry: TableEntry) -> None:
     """Refuse rates and distances that cannot be; NaN fails each of these comparisons."""
     in_range = 0 < entry.fmr < 1 and 0 < entry.tau <= 4 and 0 <= entry.fnmr <= 1
-    if not in_range or entry.kind not in {MEASURED, EXTRAPOLATED}:
+    bounded = entry.fmr_high is None or entry.fmr <= entry.fmr_high <= 1
+    if not (in_range and bounded) or entry.kind not in {MEASURED, EXTRAPOLATED}:
         raise ModelError(
             f"the profile's tau table holds an impossible entry (FMR {entry.fmr}, tau {entry.tau},"
             f" FNMR {entry.fnmr}, {entry.kind}); restore the profile that came with doorguard"
+        )
+    if entry.fmr < FMR_MIN * (1 - 1e-9):
+        raise ModelError(
+            f"the profile's tau table promises FMR {entry.fmr:g}; nothing below {FMR_MIN:g} a comparison is"
+            " promised: remove that entry, or calibrate again"
         )
 
 

@@ -43,5 +43,6 @@ EVENT_WORDS: Mapping[EventKind, str] = {
     EventKind.STRIKE_FAULT: "the strike could not be driven",
     EventKind.PRUNED: "old events were pruned, as events.keep_days asks",
     EventKind.RESTORED: "the store was restored from a backup",
+    EventKind.MODEL_CHANGED: "the encoder was changed",
 }
 """What an event row tells; every `EventKind` is here (a test)."""

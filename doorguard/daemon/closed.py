@@ -65,6 +65,22 @@ class ClosedStore:
         """Refuse."""
         self._refuse()
 
+    def keep_crops(self, resident_id: ResidentId, model_id: ModelId, crops: Sequence[bytes]) -> Resident:
+        """Refuse."""
+        self._refuse()
+
+    def crops(self, resident_id: ResidentId) -> Sequence[tuple[ModelId, bytes]]:
+        """Refuse."""
+        self._refuse()
+
+    def model_in_use(self) -> ModelId | None:
+        """Refuse."""
+        self._refuse()
+
+    def use_model(self, model_id: ModelId, templates: Sequence[tuple[ResidentId, Encoding]] = ()) -> None:
+        """Refuse."""
+        self._refuse()
+
     def append(self, event: Event) -> StoredEvent:
         """Refuse; the recorder keeps the event."""
         self._refuse()

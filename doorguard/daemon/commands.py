@@ -9,9 +9,8 @@ from doorguard.control.desk import Desk, NewTemplates
 from doorguard.control.protocol import Peer, Request
 from doorguard.control.verbs import VERBS, LiveArgs, LiveStartArgs, UnlockArgs
 from doorguard.core.enrollment import check_name
-from doorguard.core.model import Encoding
 from doorguard.daemon.guard import Guard
-from doorguard.daemon.live import LiveSessions
+from doorguard.daemon.live import Face, LiveSessions
 from doorguard.errors import NameTakenError
 from doorguard.ports import Clock, TemplateStore
 
@@ -32,9 +31,11 @@ class LiveEnrollment:
         if any(resident.name.casefold() == name.casefold() for resident in self.store.residents()):
             raise NameTakenError(f"{name} is enrolled already; give --add to add templates, or another name")
 
-    def enroll(self, args: LiveStartArgs, encodings: Sequence[Encoding], peer: Peer) -> Mapping[str, object]:
+    def enroll(self, args: LiveStartArgs, faces: Sequence[Face], peer: Peer) -> Mapping[str, object]:
         """Store what the session took; raises `DoorguardError`."""
-        new = NewTemplates(args.name, args.consent, tuple(encodings), add=args.add, force=args.force)
+        encodings = tuple(encoding for encoding, _ in faces)
+        crops = tuple(crop for _, crop in faces if crop is not None)
+        new = NewTemplates(args.name, args.consent, encodings, args.add, args.force, crops)
         return self.desk.enroll(new, peer.actor).as_json()
 
 

@@ -168,7 +168,7 @@ class Guard:
         """
         parts = self._parts
         before = () if self._roster is None else self._roster.gallery.residents
-        roster = load_roster(parts.shelf, parts.models.model_id, parts.table, match_rules(parts.settings))
+        roster = load_roster(parts.shelf, parts.vision.space, parts.table, match_rules(parts.settings))
         self._roster = roster
         self._policy.set_threshold(roster.threshold, len(roster.gallery.residents))
         parts.live.use(roster.gallery, roster.threshold)

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TypeAlias
 
 from doorguard.control.protocol import Peer
 from doorguard.control.verbs import LiveStartArgs
@@ -18,6 +19,7 @@ from doorguard.core.enrollment import LivePoses
 from doorguard.core.gallery import Gallery
 from doorguard.core.model import Encoding, Observation, QualityFault, ResidentId, Threshold
 from doorguard.errors import DoorguardError, UsageError
+from doorguard.vision.crops import pack_crop
 
 SESSION_S = 90.0
 """A session ends after this many seconds whatever happened: the door must not wait for ever."""
@@ -42,8 +44,11 @@ FAULT_HINTS: Mapping[QualityFault, str] = {
     QualityFault.OUT_OF_FRAME: "move to the middle of the picture",
 }
 
-Enroll = Callable[[LiveStartArgs, Sequence[Encoding], Peer], Mapping[str, object]]
-"""Stores the encodings of a live enrolment and returns what the verb `enroll` answers."""
+Face: TypeAlias = tuple[Encoding, bytes | None]
+"""A template to be, and the packed picture behind it where pictures are kept."""
+
+Enroll = Callable[[LiveStartArgs, Sequence[Face], Peer], Mapping[str, object]]
+"""Stores what a live enrolment took and returns what the verb `enroll` answers."""
 
 CheckName = Callable[[LiveStartArgs], None]
 """Refuses a name that cannot be used before anybody poses; raises `DoorguardError`."""
@@ -51,10 +56,11 @@ CheckName = Callable[[LiveStartArgs], None]
 
 @dataclass(frozen=True, slots=True)
 class LiveRules:
-    """How many templates a live enrolment takes, and the tau within which it is one person."""
+    """How many templates a live enrolment takes, the tau within which it is one person, and what is kept."""
 
     templates: int
     tau: float
+    keep_crops: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +87,7 @@ class _Session:
     seen_s: float = 0.0
     distances: dict[ResidentId, list[float]] = field(default_factory=dict)
     frames: int = 0
+    crops: list[bytes | None] = field(default_factory=list)
     result: Mapping[str, object] | None = None
     error: DoorguardError | None = None
 
@@ -176,7 +183,7 @@ class LiveSessions:
         if observation.encoding is None or observation.quality is None:
             session.hint = FAULT_HINTS[observation.faults[0]] if observation.faults else session.hint
         elif session.args.kind == "enroll":
-            session.poses.offer(observation.encoding, observation.quality)
+            self._offer(session, observation.encoding, observation)
             session.hint = session.poses.hint
             if session.poses.done:
                 self._store(session)
@@ -184,6 +191,17 @@ class LiveSessions:
         else:
             self._measure(session, observation.encoding)
         return False
+
+    def _offer(self, session: _Session, encoding: Encoding, observation: Observation) -> None:
+        """Let the poses choose, and keep the pictures of those chosen, where pictures are kept."""
+        assert observation.quality is not None
+        restarts = session.poses.restarts
+        was_taken = session.poses.offer(encoding, observation.quality)
+        if session.poses.restarts != restarts:
+            session.crops.clear()
+        if was_taken:
+            crop = observation.crop if self._rules.keep_crops else None
+            session.crops.append(None if crop is None else pack_crop(crop))
 
     def _measure(self, session: _Session, encoding: Encoding) -> None:
         session.frames += 1
@@ -215,7 +233,8 @@ class LiveSessions:
 
     def _store(self, session: _Session) -> None:
         try:
-            session.result = self._enroll(session.args, session.poses.encodings, session.peer)
+            faces = list(zip(session.poses.encodings, session.crops, strict=True))
+            session.result = self._enroll(session.args, faces, session.peer)
         except DoorguardError as error:
             self._fail(session, error)
         else:
@@ -229,6 +248,7 @@ class LiveSessions:
         """Drop everything seen; only the result stays until the next session."""
         session.phase, session.hint = phase, hint
         session.distances = {}
+        session.crops = []
 
     def _find(self, session_id: str) -> _Session:
         if self._session is None or self._session.session_id != session_id:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from doorguard.config import Settings
-from doorguard.core.gallery import Gallery, TemplateFault
-from doorguard.core.model import ModelId, ResidentId, Template, Threshold
+from doorguard.core.gallery import Gallery, Space, TemplateFault
+from doorguard.core.model import ResidentId, Template, Threshold
 from doorguard.core.policy import PolicyRules
 from doorguard.core.threshold import MatchRules, ThresholdTable, door_threshold
 from doorguard.errors import ConfigError, DoorguardError
@@ -69,16 +69,16 @@ def policy_rules(settings: Settings) -> PolicyRules:
     )
 
 
-def load_roster(shelf: TemplateShelf, model_id: ModelId, table: ThresholdTable, rules: MatchRules) -> Roster:
+def load_roster(shelf: TemplateShelf, space: Space, table: ThresholdTable, rules: MatchRules) -> Roster:
     """Build the roster; a store that cannot be read or a tau that is not known closes the door for faces."""
     try:
         sealed = tuple(TemplateFault(*item) for item in shelf.unusable())
         offered = shelf.templates(enabled_only=True)
     except DoorguardError as error:  # `NotAllowedError`, for one, is no `StoreError`
-        return Roster(Gallery(model_id, ()), None, (), f"the store cannot be read: {error}")
+        return Roster(Gallery(space, ()), None, (), f"the store cannot be read: {error}")
     shut_out = {fault.resident_id for fault in sealed}
     gallery, faults = Gallery.build(
-        [template for template in offered if template.resident_id not in shut_out], model_id
+        [template for template in offered if template.resident_id not in shut_out], space
     )
     try:
         threshold = door_threshold(table, rules, gallery.templates)

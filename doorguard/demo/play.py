@@ -110,7 +110,7 @@ def _play_live(options: DemoOptions, places: Places, console: Console) -> Show:
     camera = SimulatedCamera(options.script, clock, settings.camera)
     onlooker = Onlooker(camera)
     act = partial(carry_out, places, settings)
-    show = Show(camera, onlooker, clock, act=act, enrolments=enrolments(settings))
+    show = Show(camera, onlooker, clock, act=act, enrolments=enrolments(settings, places))
     show.enroll("obama")
     with Projector(show, console) as projector:
         run_daemon(settings, places, source=onlooker, on_view=show.follow)
@@ -127,10 +127,10 @@ def _play_fast(options: DemoOptions, places: Places, console: Console) -> Show:
     strike = build_strike(settings, clock, places)
     try:
         with open_store(places, write=True, clock=clock) as store:
-            resources = Resources(build_vision(settings), store, strike, clock, onlooker.meter)
+            resources = Resources(build_vision(settings, places), store, strike, clock, onlooker.meter)
             daemon = assemble(settings, resources)
             act = partial(_execute, daemon)
-            show = Show(camera, onlooker, clock, act=act, enrolments=enrolments(settings))
+            show = Show(camera, onlooker, clock, act=act, enrolments=enrolments(settings, places))
             show.enroll("obama")
             with console.status("playing as fast as it goes"):
                 run_lockstep(onlooker, daemon.guard, daemon.recorder, on_view=show.follow_and_cue)

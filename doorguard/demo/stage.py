@@ -52,12 +52,12 @@ def temporary_places() -> Iterator[Places]:
         yield Places(config=None, state=root / "state", runtime=root / "run", system=False)
 
 
-def enrolments(settings: Settings) -> dict[str, dict[str, object]]:
+def enrolments(settings: Settings, places: Places) -> dict[str, dict[str, object]]:
     """Encode the residents' photographs as `doorguard enroll` does; returns the verb's arguments by person.
 
     Raises `ModelError`, `EnrollmentError`.
     """
-    vision = build_vision(settings)
+    vision = build_vision(settings, places)
     return {
         person: {
             "name": RESIDENTS[person],

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -27,6 +28,14 @@ _MAKES = {
 
 _FILE_IDENTIFIER = b"TFL3"
 """Bytes 4 to 7 of every TFLite file (FlatBuffers file identifier of its schema, version 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantisation:
+    """What an integer tensor's numbers mean: `value = scale * (number - zero_point)`; 0 if floats."""
+
+    scale: float = 0.0
+    zero_point: int = 0
 
 
 class Interpreter(Protocol):
@@ -48,8 +57,18 @@ class Interpreter(Protocol):
         ...
 
     @property
+    def input_quantisation(self) -> Quantisation:
+        """What the numbers of the input mean."""
+        ...
+
+    @property
     def output_shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shapes of what `run` returns, in that order."""
+        ...
+
+    @property
+    def output_quantisations(self) -> tuple[Quantisation, ...]:
+        """What the numbers of each output mean."""
         ...
 
     def run(self, array: NDArray[Any]) -> tuple[NDArray[Any], ...]:
@@ -73,6 +92,8 @@ class _TfliteInterpreter:
         self._output_indices = [output["index"] for output in exits]
         self.input_shape = tuple(int(size) for size in entry["shape"])
         self.input_dtype: np.dtype[Any] = np.dtype(entry["dtype"])
+        self.input_quantisation = _quantisation(entry)
+        self.output_quantisations = tuple(_quantisation(output) for output in exits)
         self.output_shapes = tuple(tuple(int(size) for size in output["shape"]) for output in exits)
 
     def run(self, array: NDArray[Any]) -> tuple[NDArray[Any], ...]:
@@ -82,6 +103,11 @@ class _TfliteInterpreter:
             return tuple(self._native.get_tensor(index) for index in self._output_indices)
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"the interpreter refused an input: {_one_line(error)}") from error
+
+
+def _quantisation(tensor: Mapping[str, Any]) -> Quantisation:
+    scale, zero_point = tensor["quantization"]
+    return Quantisation(float(scale), int(zero_point))
 
 
 def open_interpreter(model: bytes | Path, runtime: Runtime, threads: int) -> Interpreter:

@@ -10,6 +10,7 @@ import cv2
 
 from doorguard.config import QualitySettings, Settings, VisionSettings
 from doorguard.core.alignment import alignment_points, umeyama
+from doorguard.core.gallery import Space
 from doorguard.core.model import (
     Detection,
     Encoding,
@@ -53,7 +54,7 @@ class FacePipeline:
         encoder = load(verify_digest(profile.path, profile.sha256))
         self._detector = Detector(load(DETECTOR.read()), vision.detector_score_min)
         self._landmarks = Landmarks(load(LANDMARKS.read()))
-        self._encoder = Encoder(encoder, profile.input_size)
+        self._encoder = Encoder(encoder, profile)
         self._presence_min = vision.mesh_presence_min
         self._detect_ms = 0.0
         self.profile = profile
@@ -61,17 +62,25 @@ class FacePipeline:
         self.runtime_name = encoder.runtime_name
 
     @classmethod
-    def open(cls, settings: Settings) -> FacePipeline:
-        """Load the models the settings name and check their digests; raises `ModelError`."""
+    def open(cls, settings: Settings, profile: ModelProfile | None = None) -> FacePipeline:
+        """Load the models and check their digests; raises `ModelError`.
+
+        `profile` names the encoder; without one it is that of the settings, out of this release.
+        """
         # OpenCV's own pool would otherwise take every core for a few microseconds of work.
         cv2.setNumThreads(settings.vision.threads)
-        profile = shipped_profile(settings.vision.encoder)
-        return cls(profile, settings.quality, settings.vision, settings.runtime)
+        chosen = profile or shipped_profile(settings.vision.encoder)
+        return cls(chosen, settings.quality, settings.vision, settings.runtime)
 
     @property
     def model_id(self) -> ModelId:
         """Names the encoder and so its templates."""
         return self.profile.model_id
+
+    @property
+    def space(self) -> Space:
+        """Where its encodings lie."""
+        return self.profile.space
 
     def detect(self, image: Image) -> Sequence[Detection]:
         """Find every face, largest first."""
@@ -113,7 +122,7 @@ class FacePipeline:
         )
 
     def encode_crop(self, crop: Image) -> Encoding:
-        """Encode an aligned crop as it is, `(112, 112, 3)` RGB uint8; raises `ModelError`."""
+        """Encode an aligned crop as it is, `(input_size, input_size, 3)` RGB uint8; raises `ModelError`."""
         return self._encoder.encode(crop)
 
     def _second_look(self, image: Image, detection: Detection) -> Detection:

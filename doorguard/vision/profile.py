@@ -13,12 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from doorguard.core.model import ENCODING_DIM, ModelId
+from doorguard.core.gallery import Space
+from doorguard.core.model import ModelId
 from doorguard.core.threshold import TableEntry
 from doorguard.errors import ModelError, ModelMismatchError
+from doorguard.vision.pixels import Normalise, PixelRules
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
+GOLDEN = "golden.json"
+"""Beside each profile: what its encoder answers to the golden frame (`vision.selftest`)."""
 MESH_POINTS = 468
+POINTS_MIN, POINTS_MAX = 2, 16
+"""Alignment points: two fix place, size and turn."""
+DIM_MIN, DIM_MAX = 16, 2048
+"""Numbers of an encoding; those in use have 64 to 1024."""
 
 _PROFILE_MAX_BYTES = 256 * 1024
 _MODEL_MAX_BYTES = 256 * 1024 * 1024
@@ -26,6 +34,7 @@ _MODEL_MAX_BYTES = 256 * 1024 * 1024
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _MeshGroup = Annotated[list[Annotated[int, Field(ge=0, lt=MESH_POINTS)]], Field(min_length=1, max_length=16)]
 _Pixel = Annotated[list[float], Field(min_length=2, max_length=2)]
+_Channels = Annotated[list[Annotated[float, Field(ge=-1e4, le=1e4)]], Field(min_length=3, max_length=3)]
 _Rate = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -57,12 +66,14 @@ class ModelProfile:
     ----------
     encoder_id : the profile's `id`.
     path, sha256 : the encoder's file and the digest it must have.
-    input_size : side of the square RGB uint8 crop in pixels.
-    mesh_indices : five groups of mesh points, image-left eye first (see `core.alignment`).
-    template_points : `(5, 2)` float64, where those points lie in the crop, pixels.
-    tau : the calibration table, largest FMR first.
+    input_size : side of the square crop in pixels.
+    pixels : how the crop's RGB uint8 pixels become what the encoder wants.
+    dim : how many numbers an encoding has.
+    mesh_indices : n groups of mesh points, each the mean of which is an alignment point (`core.alignment`).
+    template_points : `(n, 2)` float64, where those points lie in the crop, pixels.
+    tau : the calibration table, largest FMR first; empty until the encoder is calibrated.
     calibration : where the table comes from, in words.
-    digest : SHA-256 of the profile file itself, hexadecimal.
+    source, digest : the profile file itself, and its SHA-256, hexadecimal.
 
     """
 
@@ -70,10 +81,13 @@ class ModelProfile:
     path: Path
     sha256: str
     input_size: int
+    pixels: PixelRules
+    dim: int
     mesh_indices: tuple[tuple[int, ...], ...]
     template_points: NDArray[np.float64] = field(repr=False)
     tau: tuple[TableEntry, ...] = field(repr=False)
     calibration: str
+    source: Path
     digest: str
 
     @property
@@ -81,17 +95,50 @@ class ModelProfile:
         """Name of the encoder as templates carry it: `id@` and 12 digits of its file's digest."""
         return ModelId(f"{self.encoder_id}@{self.sha256[:12]}")
 
+    @property
+    def space(self) -> Space:
+        """Where its encodings lie."""
+        return Space(self.model_id, self.dim)
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
+class _Fixed(_Part):
+    """`(pixel - mean) / std`, per channel in the encoder's order."""
+
+    kind: Literal["fixed"]
+    mean: _Channels
+    std: _Channels
+
+    @model_validator(mode="after")
+    def _divisible(self) -> _Fixed:
+        if min(self.std) <= 0.0:
+            raise ValueError("std must be above 0")
+        return self
+
+
+class _PerImage(_Part):
+    """Each picture to mean 0 and deviation 1, as FaceNet's "prewhitening" does."""
+
+    kind: Literal["per_image"]
+
+
 class _Input(_Part):
     height: Annotated[int, Field(ge=32, le=512)]
     width: Annotated[int, Field(ge=32, le=512)]
-    channels: Literal["RGB"]
-    dtype: Literal["uint8"]
+    channels: Literal["RGB", "BGR"]
+    dtype: Literal["uint8", "int8", "float32"]
+    normalise: Annotated[_Fixed | _PerImage, Field(discriminator="kind")] | None = None
     note: str = ""
+
+    def pixels(self) -> PixelRules:
+        """The same for the encoder."""
+        rules = self.normalise
+        if isinstance(rules, _Fixed):
+            return PixelRules(self.channels, self.dtype, Normalise(tuple(rules.mean), tuple(rules.std)))
+        return PixelRules(self.channels, self.dtype, None if rules is None else "per_image")
 
     @model_validator(mode="after")
     def _square(self) -> _Input:
@@ -101,16 +148,22 @@ class _Input(_Part):
 
 
 class _Output(_Part):
-    dim: Annotated[int, Field(ge=ENCODING_DIM, le=ENCODING_DIM)]
-    dtype: Literal["float32"]
+    dim: Annotated[int, Field(ge=DIM_MIN, le=DIM_MAX)]
+    dtype: Literal["float32", "uint8", "int8"]
     l2_normalise: Literal[True]
 
 
 class _Alignment(_Part):
     kind: Literal["similarity"]
-    points: Annotated[list[str], Field(min_length=5, max_length=5)]
-    mesh_indices: Annotated[list[_MeshGroup], Field(min_length=5, max_length=5)]
-    template_points: Annotated[list[_Pixel], Field(min_length=5, max_length=5)]
+    points: Annotated[list[str], Field(min_length=POINTS_MIN, max_length=POINTS_MAX)]
+    mesh_indices: Annotated[list[_MeshGroup], Field(min_length=POINTS_MIN, max_length=POINTS_MAX)]
+    template_points: Annotated[list[_Pixel], Field(min_length=POINTS_MIN, max_length=POINTS_MAX)]
+
+    @model_validator(mode="after")
+    def _paired(self) -> _Alignment:
+        if not len(self.points) == len(self.mesh_indices) == len(self.template_points):
+            raise ValueError("points, mesh_indices and template_points must be equally many")
+        return self
 
 
 class _Tau(_Part):
@@ -120,6 +173,7 @@ class _Tau(_Part):
     impostor_comparisons: Annotated[int, Field(ge=0)]
     fnmr: Annotated[float, Field(ge=0.0, le=1.0)]
     genuine_comparisons: Annotated[int, Field(ge=0)]
+    fmr_high: _Rate | None = None
 
 
 class _ProfileFile(_Part):
@@ -130,11 +184,13 @@ class _ProfileFile(_Part):
     output: _Output
     alignment: _Alignment
     distance: Literal["squared_l2"]
-    tau: Annotated[list[_Tau], Field(min_length=2, max_length=100)]
+    tau: Annotated[list[_Tau], Field(max_length=100)]
     calibration: dict[str, str]
 
     @model_validator(mode="after")
     def _consistent(self) -> _ProfileFile:
+        if len(self.tau) == 1:
+            raise ValueError("a tau table has two entries at least, or none before the encoder is calibrated")
         pairs = [(entry.fmr, entry.tau) for entry in self.tau]
         if any(b[0] >= a[0] or b[1] > a[1] for a, b in pairwise(pairs)):
             raise ValueError("tau entries must run from the largest fmr to the smallest, tau falling with it")
@@ -165,10 +221,13 @@ def load_profile(path: Path) -> ModelProfile:
         path=path.parent / parsed.file,
         sha256=parsed.sha256,
         input_size=parsed.input.width,
+        pixels=parsed.input.pixels(),
+        dim=parsed.output.dim,
         mesh_indices=tuple(tuple(group) for group in parsed.alignment.mesh_indices),
         template_points=points,
         tau=tuple(TableEntry(**entry.model_dump()) for entry in parsed.tau),
         calibration="; ".join(f"{key}: {value}" for key, value in parsed.calibration.items()),
+        source=path,
         digest=hashlib.sha256(raw).hexdigest(),
     )
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from doorguard.core.alignment import alignment_points
-from doorguard.core.model import Encoding, Image, ModelId
+from doorguard.core.model import Encoding, Image
 from doorguard.errors import ModelError, UnreadableImageError
 from doorguard.ports import FrameSource
 from doorguard.vision.images import load_image
 from doorguard.vision.pipeline import FacePipeline
-from doorguard.vision.profile import MODELS
+from doorguard.vision.profile import GOLDEN, MODELS, ModelProfile
 
 DISTANCE_MAX = 0.02
 """Largest D to the stored encoding. The two interpreters and OpenCV 4.6 to 5.0 stay below 0.01; swapped
@@ -29,13 +29,15 @@ channels and shifts by 5 px exceed it (tests)."""
 SHIFT_MAX_PX = 2.0
 """Furthest an alignment point may lie from its stored place: alignment would hide a shifted picture."""
 
+_TO_DO = "reinstall doorguard, or add the model again (doorguard models add)"
+
 _BGR_KINDS = frozenset({"picamera2", "opencv"})
 """picamera2's "RGB888" lies in memory as B, G, R (its manual, appendix A); so does all that OpenCV reads."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Golden:
-    """What the golden frame must give: `(5, 2)` alignment points in frame pixels, and the encoding."""
+    """What the golden frame must give: `(n, 2)` alignment points in frame pixels, and the encoding."""
 
     points: NDArray[np.float64] = field(repr=False)
     encoding: Encoding = field(repr=False)
@@ -58,19 +60,34 @@ def golden_native(kind: str) -> Image:
     return np.ascontiguousarray(frame[..., ::-1]) if kind in _BGR_KINDS else frame
 
 
-def golden_answer(model_id: ModelId) -> Golden:
-    """Return what an encoder must answer to the golden frame; raises `ModelError`."""
-    path = MODELS / "golden.json"
+def golden_answer(profile: ModelProfile) -> Golden:
+    """Return what an encoder must answer to the golden frame, stored beside it; raises `ModelError`."""
+    path, model_id = profile.path.parent / GOLDEN, profile.model_id
     try:
         answer = json.loads(path.read_bytes())[model_id]
-        points = np.array(answer["points"], np.float64).reshape(5, 2)
-        return Golden(points, np.array(answer["encoding"], np.float32).reshape(128))
+        points = np.array(answer["points"], np.float64).reshape(profile.template_points.shape)
+        return Golden(points, np.array(answer["encoding"], np.float32).reshape(profile.dim))
     except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}; reinstall doorguard") from error
+        raise ModelError(f"cannot read {path}: {error.strerror}; {_TO_DO}") from error
     except KeyError as error:
-        raise ModelError(f"{path} holds no answer of {model_id}: run tools/make_golden.py") from error
+        raise ModelError(f"{path} holds no answer of {model_id}: {_TO_DO}") from error
     except (ValueError, TypeError) as error:
-        raise ModelError(f"{path} is damaged: {error}; reinstall doorguard") from error
+        raise ModelError(f"{path} is damaged: {error}; {_TO_DO}") from error
+
+
+def golden_json(vision: FacePipeline) -> dict[str, dict[str, list[object]]]:
+    """Return what `golden.json` keeps of the models in force; raises `ModelError`."""
+    points, encoding = see_golden(vision, golden_frame())
+    answer: dict[str, list[object]] = {
+        "points": [[round(float(value), 2) for value in point] for point in points],
+        "encoding": [round(float(value), 6) for value in encoding],
+    }
+    return {vision.model_id: answer}
+
+
+def check_golden(vision: FacePipeline) -> float:
+    """Send the golden frame through the models alone; returns and raises as `self_test`."""
+    return _hold(vision, golden_frame())
 
 
 def self_test(vision: FacePipeline, source: FrameSource, kind: str) -> float:
@@ -91,8 +108,13 @@ def self_test(vision: FacePipeline, source: FrameSource, kind: str) -> float:
     ModelError : the path does not do what it did when the templates' model was calibrated.
 
     """
-    golden = golden_answer(vision.model_id)
-    points, encoding = see_golden(vision, _delivered(source.to_rgb, golden_native(kind)))
+    return _hold(vision, _delivered(source.to_rgb, golden_native(kind)))
+
+
+def _hold(vision: FacePipeline, frame: Image) -> float:
+    """Hold what the models make of a frame against the stored answer."""
+    golden = golden_answer(vision.profile)
+    points, encoding = see_golden(vision, frame)
     shift_px = float(np.sqrt(((points - golden.points) ** 2).sum(axis=1).max()))
     if not shift_px <= SHIFT_MAX_PX:
         raise _failed(f"the known face was seen {shift_px:.1f} px from its place")

@@ -107,7 +107,7 @@ def running(
     clock = SystemClock()
     found = Running(Settings.model_validate(changed), places, SimulatedLine(clock))
     monkeypatch.setattr(service, "build_strike", lambda _, clock, __: StrikeController(found.line, clock))
-    monkeypatch.setattr(service, "build_vision", lambda _: vision)
+    monkeypatch.setattr(service, "build_vision", lambda *_: vision)
     monkeypatch.setattr(service, "_make_watchdog", lambda: found.watchdog)
     return found
 

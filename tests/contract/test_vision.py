@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from doorguard.adapters.simulated.vision import SimulatedFace, SimulatedVision, person
+from doorguard.adapters.simulated.vision import DIM, SimulatedFace, SimulatedVision, person
 from doorguard.core.gallery import encoding_fault
 from doorguard.core.model import Box, Detection, Image, QualityFault
 from doorguard.ports import Vision
@@ -45,7 +45,7 @@ def test_observe_good_face_has_an_encoding_and_stages(case: Case) -> None:
     assert observation.detection is first
     assert observation.faults == ()
     assert observation.encoding is not None
-    assert encoding_fault(observation.encoding) is None
+    assert encoding_fault(observation.encoding, case.vision.space.dim) is None
     assert {"detect", "encode"} <= observation.stage_ms.keys()
     assert all(spent >= 0 for spent in observation.stage_ms.values())
 
@@ -77,5 +77,5 @@ def test_observe_face_with_a_fault_has_no_encoding(vision: FacePipeline) -> None
 
 @pytest.mark.parametrize("apart", [0.0, 0.3, 1.9])
 def test_person_apart_is_at_that_distance(apart: float) -> None:
-    assert encoding_fault(person(3, apart=apart)) is None
+    assert encoding_fault(person(3, apart=apart), DIM) is None
     assert float(((person(3) - person(3, apart=apart)) ** 2).sum()) == pytest.approx(apart, abs=1e-5)

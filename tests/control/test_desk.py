@@ -13,9 +13,10 @@ import pytest
 
 from doorguard.adapters.simulated.clock import ManualClock
 from doorguard.adapters.simulated.memory import MemoryStore
-from doorguard.control.desk import Desk
+from doorguard.control.desk import Desk, DeskRules
 from doorguard.control.protocol import MAX_LINE_BYTES, Channel, Peer, Request, encode_result
 from doorguard.control.verbs import PAGE_MAX, VERBS, check_request
+from doorguard.core.gallery import Space
 from doorguard.core.model import Encoding, EventKind, ModelId, ResidentId, Threshold
 from doorguard.errors import (
     ConfigError,
@@ -66,15 +67,14 @@ class StickyStore(MemoryStore):
 class Office:
     """A desk, its store, and what it recorded."""
 
-    def __init__(self, store: MemoryStore) -> None:
+    def __init__(self, store: MemoryStore, *, keep_crops: bool = False) -> None:
         self.store = store
         self.recorded: list[tuple[EventKind, Mapping[str, object], ResidentId | None]] = []
         self.desk = Desk(
             store,
             lambda *event: self.recorded.append(event),
-            model_id=MODEL,
-            lookalike_distance_sq=LIMIT,
-            tau_for=tau_for,
+            space=Space(MODEL, 128),
+            rules=DeskRules(LIMIT, LIMIT, tau_for, keep_crops=keep_crops),
         )
 
     def ask(self, verb: str, **args: Any) -> dict[str, Any]:

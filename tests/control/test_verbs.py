@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from doorguard.control import protocol
 from doorguard.control.protocol import MAX_LINE_BYTES, Channel
 from doorguard.control.verbs import (
-    ENCODING_BYTES,
-    MAX_ENCODINGS,
+    MAX_NUMBERS,
     VERBS,
     EnrollArgs,
     ListArgs,
@@ -22,6 +21,9 @@ from doorguard.control.verbs import (
 )
 from doorguard.errors import ControlError, DoorguardError, UsageError
 
+DIM = 128
+ENCODING_BYTES = 4 * DIM
+MAX_ENCODINGS = MAX_NUMBERS // DIM
 CODE = base64.b64encode(bytes(ENCODING_BYTES)).decode()
 ENROLL = {"name": "Ada", "model_id": "m@1", "encodings": [CODE]}
 FITTING: dict[str, dict[str, Any]] = {
@@ -35,6 +37,7 @@ FITTING: dict[str, dict[str, Any]] = {
     "residents_list": {},
     "residents_show": {"name": "Ada"},
     "enroll": ENROLL,
+    "keep_crop": {"name": "Ada", "model_id": "m@1", "crop": CODE},
     "rename": {"name": "Ada", "new_name": "Ada L."},
     "remove": {"name": "Ada"},
     "disable": {"name": "Ada"},
@@ -111,7 +114,7 @@ def test_verb_that_is_absent_is_refused_without_being_repeated(verb: str) -> Non
         ("encodings", ["not Base64!"]),
         ("encodings", ["é" * 684]),
         ("encodings", [CODE[:-4]]),
-        ("encodings", [base64.b64encode(bytes(ENCODING_BYTES + 4)).decode()]),
+        ("encodings", [base64.b64encode(bytes(ENCODING_BYTES + 3)).decode()]),
         ("encodings", [""]),
         ("add", 1),
         ("add", "true"),

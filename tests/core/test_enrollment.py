@@ -16,17 +16,18 @@ from doorguard.core.enrollment import (
     find_odd_pair,
     validate_encoding,
 )
-from doorguard.core.gallery import Gallery
-from doorguard.core.model import ENCODING_DIM, Encoding, ModelId, Quality, ResidentId, Template
+from doorguard.core.gallery import Gallery, Space
+from doorguard.core.model import Encoding, ModelId, Quality, ResidentId, Template
 from doorguard.errors import UsageError
 
 MODEL = ModelId("facenet@0123456789ab")
+DIM = 128
 ANN, BEN = ResidentId("a" * 16), ResidentId("b" * 16)
 
 
 def _at(distance_sq: float, axis: int = 1) -> Encoding:
     """An encoding at this D from the first axis."""
-    encoding = np.zeros(ENCODING_DIM, dtype=np.float32)
+    encoding = np.zeros(DIM, dtype=np.float32)
     encoding[0] = 1 - distance_sq / 2
     encoding[axis] = np.sqrt(1 - encoding[0] ** 2)
     return encoding
@@ -76,7 +77,7 @@ def test_check_name_unusable_name_is_refused(typed: str, complaint: str) -> None
 
 def test_validate_encoding_returns_a_read_only_float32_copy() -> None:
     given = _at(0.5).astype(np.float64)
-    encoding = validate_encoding(given)
+    encoding = validate_encoding(given, DIM)
     given[0] = 7.0
     assert encoding.dtype == np.float32
     assert not encoding.flags.writeable
@@ -86,8 +87,8 @@ def test_validate_encoding_returns_a_read_only_float32_copy() -> None:
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        (np.zeros(ENCODING_DIM), "not_unit"),
-        (np.full(ENCODING_DIM, np.nan), "not_finite"),
+        (np.zeros(DIM), "not_unit"),
+        (np.full(DIM, np.nan), "not_finite"),
         (_at(0.5)[:10], "wrong_length"),
         ([1.0], "wrong_length"),
         (["a"], "not made of numbers"),
@@ -97,13 +98,13 @@ def test_validate_encoding_returns_a_read_only_float32_copy() -> None:
 )
 def test_validate_encoding_anything_else_is_refused(values: object, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):
-        validate_encoding(values)  # type: ignore[arg-type]
+        validate_encoding(values, DIM)  # type: ignore[arg-type]
 
 
 def _gallery() -> Gallery:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     templates = [Template(1, ANN, MODEL, _at(0.0), now), Template(2, BEN, MODEL, _at(2.0), now)]
-    return Gallery.build(templates, MODEL)[0]
+    return Gallery.build(templates, Space(MODEL, DIM))[0]
 
 
 def test_find_lookalike_names_the_nearest_of_all_encodings_and_the_boundary_counts() -> None:
@@ -124,7 +125,7 @@ def test_find_lookalike_ignores_the_resident_himself() -> None:
 
 
 def test_find_lookalike_empty_gallery_is_nobody() -> None:
-    empty = Gallery.build([], MODEL)[0]
+    empty = Gallery.build([], Space(MODEL, DIM))[0]
     assert find_lookalike(empty, [_at(0.0)], limit_distance_sq=4.0, ignore=None) is None
 
 

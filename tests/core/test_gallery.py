@@ -10,22 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from doorguard.core.gallery import Gallery, TemplateFault, encoding_fault
-from doorguard.core.model import ENCODING_DIM, Encoding, ModelId, ResidentId, Template
+from doorguard.core.gallery import Gallery, Space, TemplateFault, encoding_fault
+from doorguard.core.model import Encoding, ModelId, ResidentId, Template
 
 MODEL = ModelId("facenet@0123456789ab")
+DIM = 128
+SPACE = Space(MODEL, DIM)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ANN, BEN, CAT = (ResidentId(digit * 16) for digit in "abc")
 
 
 def _axis(index: int) -> Encoding:
-    encoding = np.zeros(ENCODING_DIM, dtype=np.float32)
+    encoding = np.zeros(DIM, dtype=np.float32)
     encoding[index] = 1.0
     return encoding
 
 
 def _random(seed: int, count: int) -> NDArray[np.float32]:
-    drawn = np.random.default_rng(seed).normal(size=(count, ENCODING_DIM)).astype(np.float32)
+    drawn = np.random.default_rng(seed).normal(size=(count, DIM)).astype(np.float32)
     unit: NDArray[np.float32] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
     return unit
 
@@ -38,7 +40,7 @@ def _template(
 
 def _gallery(*owned: tuple[ResidentId, Encoding]) -> Gallery:
     gallery, faults = Gallery.build(
-        [_template(number, owner, encoding) for number, (owner, encoding) in enumerate(owned)], MODEL
+        [_template(number, owner, encoding) for number, (owner, encoding) in enumerate(owned)], SPACE
     )
     assert not faults
     return gallery
@@ -111,7 +113,7 @@ def test_build_unusable_template_shuts_out_its_resident_only() -> None:
     bad = _axis(0).copy()
     bad[3] = np.nan
     gallery, faults = Gallery.build(
-        [_template(1, ANN, _axis(0)), _template(2, ANN, bad), _template(3, BEN, _axis(1))], MODEL
+        [_template(1, ANN, _axis(0)), _template(2, ANN, bad), _template(3, BEN, _axis(1))], SPACE
     )
     assert faults == (TemplateFault(ANN, 2, "not_finite"),)
     assert (gallery.residents, gallery.templates) == ((BEN,), 1)
@@ -124,31 +126,31 @@ def test_build_unusable_template_shuts_out_its_resident_only() -> None:
         (_axis(0), ModelId("other@0123456789ab"), "other_model"),
         (_axis(0)[:64], MODEL, "wrong_length"),
         (np.tile(_axis(0), (1, 1)), MODEL, "wrong_length"),
-        (np.full(ENCODING_DIM, np.inf, dtype=np.float32), MODEL, "not_finite"),
+        (np.full(DIM, np.inf, dtype=np.float32), MODEL, "not_finite"),
         (np.float32(1.01) * _axis(0), MODEL, "not_unit"),
-        (np.zeros(ENCODING_DIM, dtype=np.float32), MODEL, "not_unit"),
-        (np.full(ENCODING_DIM, 3e38, dtype=np.float32), MODEL, "not_unit"),
+        (np.zeros(DIM, dtype=np.float32), MODEL, "not_unit"),
+        (np.full(DIM, 3e38, dtype=np.float32), MODEL, "not_unit"),
     ],
 )
 def test_build_each_kind_of_unusable_template_has_its_word(
     encoding: NDArray[np.float32], model: ModelId, reason: str
 ) -> None:
-    gallery, faults = Gallery.build([_template(7, ANN, encoding, model)], MODEL)
+    gallery, faults = Gallery.build([_template(7, ANN, encoding, model)], SPACE)
     assert faults == (TemplateFault(ANN, 7, reason),)
     assert gallery.templates == 0
 
 
 def test_encoding_fault_length_within_a_thousandth_is_an_encoding() -> None:
-    assert encoding_fault(np.float32(1.0009) * _axis(0)) is None
-    assert encoding_fault(np.float32(0.9991) * _axis(0)) is None
-    assert encoding_fault(np.float32(1.0011) * _axis(0)) == "not_unit"
+    assert encoding_fault(np.float32(1.0009) * _axis(0), DIM) is None
+    assert encoding_fault(np.float32(0.9991) * _axis(0), DIM) is None
+    assert encoding_fault(np.float32(1.0011) * _axis(0), DIM) == "not_unit"
 
 
 @pytest.mark.parametrize(
     "probe",
     [
-        np.full(ENCODING_DIM, np.nan, dtype=np.float32),
-        np.zeros(ENCODING_DIM, dtype=np.float32),
+        np.full(DIM, np.nan, dtype=np.float32),
+        np.zeros(DIM, dtype=np.float32),
         _axis(0)[:127],
     ],
 )

@@ -122,11 +122,25 @@ def test_fixed_tau_outside_the_table_promises_nothing(tau: float) -> None:
         {"fnmr": -0.1},
         {"fnmr": math.nan},
         {"kind": "guessed"},
+        {"fmr_high": 0.009},
+        {"fmr_high": 1.1},
+        {"fmr_high": math.nan},
     ],
 )
 def test_table_with_an_impossible_entry_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ModelError, match="impossible entry"):
         ThresholdTable([replace(ENTRIES[0], **change), *ENTRIES[1:]])
+
+
+def test_table_that_promises_less_than_one_in_ten_million_is_refused() -> None:
+    assert ThresholdTable([*ENTRIES, _entry(1e-7, 0.8, 0.4)]).entries[0].fmr == 1e-7
+    with pytest.raises(ModelError, match="nothing below 1e-07 a comparison is promised"):
+        ThresholdTable([*ENTRIES, _entry(9e-8, 0.8, 0.4)])
+
+
+def test_table_keeps_the_upper_bound_of_an_entry() -> None:
+    table = ThresholdTable([*ENTRIES[:-1], replace(ENTRIES[-1], fmr_high=1e-6)])
+    assert table.entries[0].fmr_high == 1e-6
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,9 @@ def test_closed_store_refuses_everything_with_the_error_it_was_opened_with() -> 
         "rename": ("00", "Ada"),
         "set_enabled": ("00", True),
         "remove": ("00",),
+        "keep_crops": ("00", "m@1", ()),
+        "crops": ("00",),
+        "use_model": ("m@1",),
         "append": (None,),
         "prune": (None,),
     }

@@ -15,7 +15,7 @@ from doorguard.adapters.simulated.memory import MemoryStore
 from doorguard.adapters.simulated.source import noise
 from doorguard.adapters.simulated.vision import SimulatedFace, SimulatedVision, person
 from doorguard.config import Settings
-from doorguard.control.desk import Desk
+from doorguard.control.desk import Desk, DeskRules
 from doorguard.control.protocol import Channel, Peer, Request
 from doorguard.control.verbs import check_request
 from doorguard.core.model import Box, Event, EventKind, Frame, Image, ResidentId
@@ -58,16 +58,13 @@ class House:
             self.store, EventStamp(self.clock, "front", "boot"), settings.events.queue_max
         )
         model_id = self.vision.model_id
-        self.desk = Desk(
-            self.store,
-            self.recorder.record,
-            model_id=model_id,
-            lookalike_distance_sq=1.2,
-            tau_for=partial(door_threshold, TABLE, match_rules(settings)),
+        rules = DeskRules(
+            1.2, 1.2, partial(door_threshold, TABLE, match_rules(settings)), settings.enrollment.keep_crop
         )
+        self.desk = Desk(self.store, self.recorder.record, space=self.vision.space, rules=rules)
         enrollment = LiveEnrollment(self.desk, self.store)
-        rules = LiveRules(settings.enrollment.live_templates, 1.0)
-        self.live = LiveSessions(rules, enrollment.enroll, enrollment.check, track_gap_s=0.5)
+        live = LiveRules(settings.enrollment.live_templates, 1.0, settings.enrollment.keep_crop)
+        self.live = LiveSessions(live, enrollment.enroll, enrollment.check, track_gap_s=0.5)
         self.guard = Guard(
             GuardParts(
                 settings=settings,

@@ -15,7 +15,9 @@ from doorguard.vision.detector import Detector
 from doorguard.vision.encoder import Encoder
 from doorguard.vision.interpreter import Interpreter, Runtime, open_interpreter
 from doorguard.vision.landmarks import Landmarks
-from doorguard.vision.profile import DETECTOR, LANDMARKS, MODELS
+from doorguard.vision.profile import DETECTOR, LANDMARKS, MODELS, shipped_profile
+
+PROFILE = shipped_profile("facenet-ir-128-int8-1")
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ def test_a_model_in_anothers_place_is_refused(detector: Interpreter, runtime: Ru
     with pytest.raises(ModelError, match="BlazeFace"):
         Detector(landmarks, 0.5)
     with pytest.raises(ModelError, match="profile"):
-        Encoder(landmarks, 112)
+        Encoder(landmarks, PROFILE)
 
 
 def test_both_makes_encode_the_same_crop_alike() -> None:
@@ -129,6 +131,7 @@ def test_both_makes_encode_the_same_crop_alike() -> None:
     crop = np.random.default_rng(3).integers(0, 256, (112, 112, 3), dtype=np.uint8)
     model = MODELS / "facenet.tflite"
     one, two = (
-        Encoder(open_interpreter(model, name, 1), 112).encode(crop) for name in ("litert", "tflite-runtime")
+        Encoder(open_interpreter(model, name, 1), PROFILE).encode(crop)
+        for name in ("litert", "tflite-runtime")
     )
     assert float(((one - two) ** 2).sum()) <= 0.02

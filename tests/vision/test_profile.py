@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from doorguard.config import Settings
+from doorguard.core.gallery import Space
 from doorguard.errors import ModelError, ModelMismatchError
+from doorguard.vision.pixels import Normalise, PixelRules
 from doorguard.vision.profile import DETECTOR, LANDMARKS, MODELS, load_profile, shipped_profile, verify_digest
 
 SHIPPED = MODELS / "facenet.profile.json"
@@ -67,19 +69,46 @@ def test_a_missing_model_file_is_refused(tmp_path: Path) -> None:
         verify_digest(tmp_path / "none.tflite", DETECTOR.sha256)
 
 
+def test_a_profile_says_what_an_encoder_of_another_kind_wants(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["input"] |= {"width": 160, "height": 160, "channels": "BGR", "dtype": "float32"}
+        content["input"]["normalise"] = FIXED
+        content["output"]["dim"] = 512
+        content["tau"] = []
+        for key in ("points", "mesh_indices", "template_points"):
+            content["alignment"][key] = content["alignment"][key][:2]
+
+    profile = load_profile(edited(tmp_path, change))
+    assert (profile.input_size, profile.dim, profile.tau) == (160, 512, ())
+    assert profile.pixels == PixelRules("BGR", "float32", Normalise((127.5,) * 3, (128.0,) * 3))
+    assert profile.template_points.shape == (2, 2)
+    assert profile.space == Space(profile.model_id, 512)
+
+
+def test_a_profile_may_normalise_each_picture_by_itself(tmp_path: Path) -> None:
+    whiten = edited(tmp_path, lambda c: c["input"].update(dtype="float32", normalise={"kind": "per_image"}))
+    assert load_profile(whiten).pixels == PixelRules("RGB", "float32", "per_image")
+    assert load_profile(SHIPPED).pixels == PixelRules("RGB", "uint8", None)
+
+
 def set_first_tau(key: str, value: object) -> Callable[[dict[str, Any]], object]:
     return lambda content: content["tau"][0].update({key: value})
 
 
+FIXED = {"kind": "fixed", "mean": [127.5] * 3, "std": [128.0] * 3}
 WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
     "unknown key": lambda c: c.update(more=1),
     "missing key": lambda c: c.pop("sha256"),
     "digest": lambda c: c.update(sha256="xyz"),
     "path outside": lambda c: c.update(file="../facenet.tflite"),
-    "channels": lambda c: c["input"].update(channels="BGR"),
+    "channels": lambda c: c["input"].update(channels="GBR"),
     "not square": lambda c: c["input"].update(height=96),
-    "dtype": lambda c: c["input"].update(dtype="float32"),
-    "dim": lambda c: c["output"].update(dim=512),
+    "dtype": lambda c: c["input"].update(dtype="float16"),
+    "normalised somehow": lambda c: c["input"].update(normalise={"kind": "somehow"}),
+    "mean of two channels": lambda c: c["input"].update(normalise={**FIXED, "mean": [1.0, 2.0]}),
+    "division by zero": lambda c: c["input"].update(normalise={**FIXED, "std": [1.0, 0.0, 1.0]}),
+    "too few numbers": lambda c: c["output"].update(dim=8),
+    "too many numbers": lambda c: c["output"].update(dim=4096),
     "distance": lambda c: c.update(distance="cosine"),
     "mesh index": lambda c: c["alignment"]["mesh_indices"].__setitem__(0, [468]),
     "four points": lambda c: c["alignment"]["template_points"].pop(),
@@ -88,7 +117,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
     "fmr order": set_first_tau("fmr", 1e-9),
     "tau order": set_first_tau("tau", 0.1),
     "kind": set_first_tau("kind", "guessed"),
-    "no table": lambda c: c.update(tau=[]),
+    "table of one": lambda c: c.update(tau=c["tau"][:1]),
 }
 
 

@@ -125,7 +125,7 @@ def test_a_crop_scaled_in_another_way_exceeds_the_limit(
     frame = golden_frame()
     seen = vision.observe(frame, vision.detect(frame)[0])
     assert seen.crop is not None
-    difference = vision.encode_crop(scale(seen.crop)) - golden_answer(vision.model_id).encoding
+    difference = vision.encode_crop(scale(seen.crop)) - golden_answer(vision.profile).encoding
     assert float((difference**2).sum()) > DISTANCE_MAX
 
 
@@ -133,14 +133,13 @@ def test_another_models_answer_exceeds_the_limit(
     vision: FacePipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Another model under the same name: its encodings are another space's."""
-    answer = golden_answer(vision.model_id)
+    answer = golden_answer(vision.profile)
     stored = {
         "points": answer.points.tolist(),
         "encoding": np.roll(answer.encoding, 1).tolist(),
     }
     (tmp_path / "golden.json").write_text(json.dumps({vision.model_id: stored}), encoding="utf-8")
-    (tmp_path / "golden.png").write_bytes((selftest.MODELS / "golden.png").read_bytes())
-    monkeypatch.setattr(selftest, "MODELS", tmp_path)
+    monkeypatch.setattr(vision, "profile", replace(vision.profile, path=tmp_path / "other.tflite"))
     with pytest.raises(ModelError, match="from its stored encoding"):
         self_test(vision, Converter(swap), "opencv")
 
@@ -149,7 +148,7 @@ def test_another_models_answer_exceeds_the_limit(
     ("text", "message"),
     [
         (None, "cannot read"),
-        ("{}", "make_golden"),
+        ("{}", "holds no answer"),
         ("{", "damaged"),
         ("[]", "damaged"),
         ('{"ID": {"points": [], "encoding": []}}', "damaged"),
@@ -157,16 +156,15 @@ def test_another_models_answer_exceeds_the_limit(
 )
 def test_golden_answer_that_is_missing_or_damaged_raises(
     vision: FacePipeline,
-    monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     text: str | None,
     message: str,
 ) -> None:
-    monkeypatch.setattr(selftest, "MODELS", tmp_path)
+    profile = replace(vision.profile, path=tmp_path / "other.tflite")
     if text is not None:
         (tmp_path / "golden.json").write_text(text.replace("ID", vision.model_id), encoding="utf-8")
     with pytest.raises(ModelError, match=message):
-        golden_answer(vision.model_id)
+        golden_answer(profile)
 
 
 def test_golden_frame_that_is_missing_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -184,7 +182,7 @@ def test_golden_native_of_bgr_cameras_is_swapped() -> None:
 
 def test_stored_answer_is_the_shipped_encoders(vision: FacePipeline) -> None:
     points, encoding = see_golden(vision, golden_frame())
-    answer = golden_answer(vision.model_id)
+    answer = golden_answer(vision.profile)
     np.testing.assert_allclose(points, answer.points, atol=0.5)
     assert float(((encoding - answer.encoding) ** 2).sum()) < DISTANCE_MAX / 2
     assert float(np.linalg.norm(answer.encoding)) == pytest.approx(1, abs=1e-4)

@@ -39,6 +39,8 @@ class MemoryStore:
         self._templates: list[Template] = []
         self._events: list[StoredEvent] = []
         self._made = 0
+        self._crops: list[tuple[ResidentId, ModelId, bytes]] = []
+        self._model: ModelId | None = None
 
     @property
     def kinds(self) -> list[EventKind]:
@@ -107,6 +109,7 @@ class MemoryStore:
             resident = self._known(resident_id)
             for model_id, encoding in templates:
                 self._made += 1
+                self._model = self._model or model_id
                 self._templates.append(
                     Template(self._made, resident_id, model_id, encoding, self._clock.utc())
                 )
@@ -130,6 +133,34 @@ class MemoryStore:
             self._known(resident_id)
             del self._residents[resident_id]
             self._templates = [each for each in self._templates if each.resident_id != resident_id]
+            self._crops = [each for each in self._crops if each[0] != resident_id]
+
+    def keep_crops(self, resident_id: ResidentId, model_id: ModelId, crops: Sequence[bytes]) -> Resident:
+        """Keep pictures."""
+        with self._lock:
+            resident = self._known(resident_id)
+            self._crops += [(resident_id, model_id, crop) for crop in crops]
+            return self._put(replace(resident, crops=resident.crops + len(crops)))
+
+    def crops(self, resident_id: ResidentId) -> Sequence[tuple[ModelId, bytes]]:
+        """Kept pictures of a resident."""
+        self._check(writing=False)
+        return [(model_id, crop) for owner, model_id, crop in self._crops if owner == resident_id]
+
+    def model_in_use(self) -> ModelId | None:
+        """Return the model of the first template, or the one named since."""
+        self._check(writing=False)
+        return self._model
+
+    def use_model(self, model_id: ModelId, templates: Sequence[tuple[ResidentId, Encoding]] = ()) -> None:
+        """Add templates of a model and name it."""
+        with self._lock:
+            self._check(writing=True)
+            for resident_id in {owner for owner, _ in templates}:
+                self._known(resident_id)
+            for resident_id, encoding in templates:
+                self.add_templates(resident_id, [(model_id, encoding)])
+            self._model = model_id
 
     def append(self, event: Event) -> StoredEvent:
         """Keep one event."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from doorguard.core.gallery import Space
 from doorguard.core.model import (
-    ENCODING_DIM,
     Box,
     Detection,
     Encoding,
@@ -20,6 +20,7 @@ from doorguard.core.model import (
 )
 
 MODEL_ID = ModelId("simulated@000000000000")
+DIM = 128
 DOORSTEP = Box(270.0, 150.0, 100.0, 100.0)
 GOOD = Quality(
     face_px=120.0, sharpness=200.0, luma=120.0, yaw_deg=0.0, pitch_deg=0.0, roll_deg=0.0, inside=1.0
@@ -31,10 +32,10 @@ def person(number: int, *, apart: float = 0.0) -> Encoding:
 
     `apart` (0 to 2) turns it towards nobody else's, so that D to `person(number)` is that much.
     """
-    encoding = np.zeros(ENCODING_DIM, dtype=np.float32)
+    encoding = np.zeros(DIM, dtype=np.float32)
     cosine = 1.0 - apart / 2.0
     encoding[number] = cosine
-    encoding[ENCODING_DIM // 2 + number] = np.sqrt(1.0 - cosine**2)
+    encoding[DIM // 2 + number] = np.sqrt(1.0 - cosine**2)
     encoding.setflags(write=False)
     return encoding
 
@@ -66,6 +67,11 @@ class SimulatedVision:
     def model_id(self) -> ModelId:
         """Names the made-up encoder."""
         return self._model_id
+
+    @property
+    def space(self) -> Space:
+        """Where made-up encodings lie."""
+        return Space(self._model_id, DIM)
 
     def detect(self, image: Image) -> Sequence[Detection]:
         """Return the faces there are, largest first."""

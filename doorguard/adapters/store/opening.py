@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from doorguard.adapters.store.files import (
     prepare_folder,
     translated,
 )
+from doorguard.adapters.store.residents import model_in_use
 from doorguard.adapters.store.sealing import DataKey, unwrap
+from doorguard.core.model import ModelId
 from doorguard.errors import StoreCorruptError
 from doorguard.ports import KeySource
 
@@ -129,3 +132,16 @@ def bring_up_to_date(database: Database) -> None:
     if is_old:
         with database.changing() as connection:
             schema.migrate(connection)
+
+
+def model_named_by(path: Path) -> ModelId | None:
+    """Return the model in use that the store at `path` names; None where there is no store, or no template.
+
+    Needs no key, and reads a store that waits for a migration too: which encoder to load is asked first.
+    """
+    with translated(path):
+        if not (path.exists() and path.stat().st_size > 0):
+            return None
+    with closing(Database(path, write=False)) as database, database.reading() as connection:
+        schema.check(connection, path)
+        return None if schema.is_fresh(connection) else model_in_use(connection)

@@ -11,6 +11,11 @@ from doorguard.errors import StoreCorruptError, StoreError, StoreTooNewError
 APPLICATION_ID = 0x646F6F72
 """`door` in ASCII; in the file's header it tells our database from another program's."""
 
+MOST_TEMPLATES = """SELECT t.model_id FROM templates t JOIN residents r USING (resident_id)
+    GROUP BY t.model_id ORDER BY sum(r.enabled) DESC, count(*) DESC, t.model_id LIMIT 1"""
+"""The model in use of a store that names none, being older than version 2: that of its residents. Part of a
+migration, so never changed either."""
+
 MIGRATIONS: Sequence[Iterable[str]] = (
     (
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
@@ -33,6 +38,18 @@ MIGRATIONS: Sequence[Iterable[str]] = (
         ) STRICT""",
         "CREATE TABLE erased (resident_id TEXT PRIMARY KEY, at_utc TEXT NOT NULL) STRICT, WITHOUT ROWID",
         "CREATE TABLE events (event_id INTEGER PRIMARY KEY, payload TEXT NOT NULL, mac BLOB NOT NULL) STRICT",
+    ),
+    (
+        """CREATE TABLE crops (
+            crop_id INTEGER PRIMARY KEY,
+            resident_id TEXT NOT NULL REFERENCES residents,
+            model_id TEXT NOT NULL,
+            created_utc TEXT NOT NULL,
+            nonce BLOB NOT NULL,
+            sealed BLOB NOT NULL
+        ) STRICT""",
+        "CREATE TABLE encoder (one INTEGER PRIMARY KEY CHECK (one = 1), model_id TEXT NOT NULL) STRICT",
+        f"INSERT INTO encoder SELECT 1, model_id FROM ({MOST_TEMPLATES})",  # noqa: S608  a constant
     ),
 )
 """Each entry is one version's statements. An entry that was released is never changed, only followed."""

@@ -69,29 +69,45 @@ def unwrap(wrapped: bytes, store_id: bytes, keys: Mapping[str, bytes], path: Pat
     )
 
 
-class TemplateSeal:
-    """Seals encodings, bound to their resident and model: moved to another row, one does not open."""
+class Seal:
+    """Seals bytes, bound to their resident and model: moved to another row, they do not open."""
 
-    def __init__(self, key: DataKey) -> None:
-        self._cipher = AESGCM(key.derive(b"templates"))
+    def __init__(self, key: DataKey, purpose: bytes) -> None:
+        self._cipher = AESGCM(key.derive(purpose))
 
-    def seal(self, resident_id: ResidentId, model_id: ModelId, encoding: Encoding) -> tuple[bytes, bytes]:
-        """Return nonce and sealed encoding (little-endian float32)."""
+    def seal(self, resident_id: ResidentId, model_id: ModelId, plain: bytes) -> tuple[bytes, bytes]:
+        """Return nonce and sealed bytes."""
         nonce = secrets.token_bytes(NONCE_BYTES)
-        plain = np.ascontiguousarray(encoding, dtype="<f4").tobytes()
         return nonce, self._cipher.encrypt(nonce, plain, _bound_to(resident_id, model_id))
 
-    def open(
-        self, resident_id: ResidentId, model_id: ModelId, nonce: bytes, sealed: bytes
-    ) -> Encoding | None:
-        """Return the encoding, read-only; None when it is not authentic or no row of float32."""
+    def open(self, resident_id: ResidentId, model_id: ModelId, nonce: bytes, sealed: bytes) -> bytes | None:
+        """Return the bytes; None when they are not authentic."""
         try:
-            plain = self._cipher.decrypt(nonce, sealed, _bound_to(resident_id, model_id))
-            encoding = np.frombuffer(plain, dtype="<f4").astype(np.float32)
+            return self._cipher.decrypt(nonce, sealed, _bound_to(resident_id, model_id))
         except (InvalidTag, ValueError):
             return None
-        encoding.setflags(write=False)
-        return encoding
+
+
+class Seals:
+    """The store's two: one key for encodings, one for pictures."""
+
+    def __init__(self, key: DataKey) -> None:
+        self.crops = Seal(key, b"crops")
+        self.templates = Seal(key, b"templates")
+
+
+def plain_encoding(encoding: Encoding) -> bytes:
+    """Return an encoding as it is sealed: little-endian float32."""
+    return np.ascontiguousarray(encoding, dtype="<f4").tobytes()
+
+
+def read_encoding(plain: bytes | None) -> Encoding | None:
+    """Return an encoding, read-only; None when there is none, or no row of float32."""
+    if plain is None or len(plain) % 4:
+        return None
+    encoding: Encoding = np.frombuffer(plain, dtype="<f4").astype(np.float32)
+    encoding.setflags(write=False)
+    return encoding
 
 
 def _bound_to(resident_id: ResidentId, model_id: ModelId) -> bytes:

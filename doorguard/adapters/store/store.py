@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +12,18 @@ from doorguard.adapters.store import residents as resident_rows
 from doorguard.adapters.store import schema
 from doorguard.adapters.store.opening import Opened, open_reader, open_writer
 from doorguard.adapters.store.residents import Sealed, Unusable
-from doorguard.adapters.store.sealing import DataKey, TemplateSeal
+from doorguard.adapters.store.sealing import DataKey, Seals
 from doorguard.core import audit
-from doorguard.core.model import Event, EventKind, Resident, ResidentId, StoredEvent, Template
+from doorguard.core.model import (
+    Encoding,
+    Event,
+    EventKind,
+    ModelId,
+    Resident,
+    ResidentId,
+    StoredEvent,
+    Template,
+)
 from doorguard.errors import StoreCorruptError
 from doorguard.ports import Clock, KeySource
 
@@ -30,7 +39,7 @@ class Store:
         self._opened = opened
         self._database = opened.database
         self._clock = clock
-        self._seal = TemplateSeal(opened.key)
+        self._seals = Seals(opened.key)
         self._audit_key = opened.key.derive(b"audit")
 
     @classmethod
@@ -81,7 +90,9 @@ class Store:
 
     def _open_all(self, enabled_only: bool) -> list[Template | Unusable]:
         with self._database.reading() as connection:
-            return list(resident_rows.open_templates(connection, self._seal, enabled_only=enabled_only))
+            return list(
+                resident_rows.open_templates(connection, self._seals.templates, enabled_only=enabled_only)
+            )
 
     def add_resident(self, name: str, consent: str | None, templates: Sealed) -> Resident:
         """Store a new resident with at least one template; raises `NameTakenError`."""
@@ -90,7 +101,7 @@ class Store:
         now = self._clock.utc()
         with self._database.changing() as connection:
             resident_id = resident_rows.insert(connection, name, consent, now)
-            resident_rows.insert_templates(connection, self._seal, resident_id, templates, now)
+            resident_rows.insert_templates(connection, self._seals.templates, resident_id, templates, now)
             resident = resident_rows.by_id(connection, resident_id)
         self.change_count += 1
         return resident
@@ -99,7 +110,9 @@ class Store:
         """Add templates to a resident."""
         with self._database.changing() as connection:
             resident_rows.by_id(connection, resident_id)
-            resident_rows.insert_templates(connection, self._seal, resident_id, templates, self._clock.utc())
+            resident_rows.insert_templates(
+                connection, self._seals.templates, resident_id, templates, self._clock.utc()
+            )
             resident = resident_rows.by_id(connection, resident_id)
         self.change_count += 1
         return resident
@@ -138,6 +151,39 @@ class Store:
             resident_rows.erase(connection, {resident_id}, self._clock.utc())
         self.change_count += 1
         self._database.erase_wal()
+
+    def keep_crops(self, resident_id: ResidentId, model_id: ModelId, crops: Sequence[bytes]) -> Resident:
+        """Keep the packed pictures behind templates, sealed like them."""
+        with self._database.changing() as connection:
+            resident_rows.by_id(connection, resident_id)
+            pictures = [(model_id, crop) for crop in crops]
+            resident_rows.insert_crops(
+                connection, self._seals.crops, resident_id, pictures, self._clock.utc()
+            )
+            resident = resident_rows.by_id(connection, resident_id)
+        self.change_count += 1
+        return resident
+
+    def crops(self, resident_id: ResidentId) -> list[tuple[ModelId, bytes]]:
+        """Kept pictures of a resident, oldest first; one that cannot be decrypted is left out."""
+        with self._database.reading() as connection:
+            return list(resident_rows.open_crops(connection, self._seals.crops, resident_id))
+
+    def model_in_use(self) -> ModelId | None:
+        """Return the model whose templates are compared; None before there ever was a template."""
+        with self._database.reading() as connection:
+            return resident_rows.model_in_use(connection)
+
+    def use_model(self, model_id: ModelId, templates: Sequence[tuple[ResidentId, Encoding]] = ()) -> None:
+        """Add these templates of a model and compare by it from now on: both or nothing."""
+        now = self._clock.utc()
+        with self._database.changing() as connection:
+            for resident_id, encoding in templates:
+                resident_rows.by_id(connection, resident_id)
+                made = [(model_id, encoding)]
+                resident_rows.insert_templates(connection, self._seals.templates, resident_id, made, now)
+            resident_rows.use_model(connection, model_id)
+        self.change_count += 1
 
     # --- events -----------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""The laboratory: what an encoder is worth, measured on folders of photographs. Nothing here opens a door."""

@@ -1,0 +1,1 @@
+"""Train FaceNet encoders: distillation, triplets, additive-margin softmax. Needs the extra `[train]`."""
