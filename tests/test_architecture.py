@@ -54,7 +54,7 @@ RULES = {
     "adapters.simulated": _rule(f"{INSIDE} photos", "numpy cv2"),
     "adapters.store": _rule(INSIDE, "numpy cryptography argon2"),
     "adapters.systemd": _rule(INSIDE),
-    "lab": _rule(f"{INSIDE} vision photos lab", "numpy cv2 PIL matplotlib"),
+    "lab": _rule(f"{INSIDE} vision photos lab", "numpy cv2 PIL matplotlib pydantic"),
     "stills": _rule(f"{INSIDE} vision", "numpy"),
     "app": _rule(f"{INSIDE} settings_file places vision strike control daemon adapters stills photos app"),
     "demo": _rule(f"{INSIDE} places control daemon adapters.clock adapters.simulated photos app", "rich"),

@@ -150,6 +150,13 @@ def _verified(settings: Settings, entry: ModelEntry) -> ModelEntry:
         return replace(entry, problem=str(error))
 
 
+def named_encoder(places: Places, name: str) -> ModelProfile:
+    """Return an encoder at hand by its id or full name, or the one a profile's file describes."""
+    from doorguard.vision.profile import load_profile
+
+    return load_profile(Path(name)) if name.endswith(".json") else _library(places).find(name)
+
+
 def add_model(settings: Settings, places: Places, file: Path, profile: Path) -> ModelProfile:
     """Copy an encoder and its profile into the installation; raises `ModelError`."""
     return _library(places).add(file, profile, settings)

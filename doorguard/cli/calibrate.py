@@ -26,7 +26,35 @@ from doorguard.errors import UsageError
 if TYPE_CHECKING:
     from doorguard.lab.people import People
 
-_ABOUT_THE_COHORT = "Where synthetic strangers are drawn from: written, or with --household read."
+Faces = Annotated[
+    Path | None, typer.Option("--root", metavar="DIR", help="A folder that holds a folder per person.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="PROFILE", help="Write this new NAME.profile.json.")
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Tau from half of the people, judged on the other half.")
+]
+Household = Annotated[
+    bool, typer.Option("--household", help="Who of the residents resembles whom, and strangers.")
+]
+Data = Annotated[
+    str | None, typer.Option("--data", metavar="NAME", help="The set's name (default: the folder's).")
+]
+CohortFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--cohort",
+        metavar="FILE",
+        help="What synthetic strangers are drawn from: written, or with --household read.",
+    ),
+]
+GallerySize = Annotated[
+    int, typer.Option("--gallery-size", min=1, max=100_000, help="Residents of the door --check has.")
+]
+Splits = Annotated[
+    int, typer.Option("--splits", min=1, max=10_000, help="How often --check splits the people.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,28 +65,14 @@ def register(app: typer.Typer) -> None:
 
 def calibrate(
     context: typer.Context,
-    root: Annotated[
-        Path | None, typer.Option("--root", metavar="DIR", help="A folder that holds a folder per person.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="PROFILE", help="Write this new NAME.profile.json.")
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Tau from half of the people, judged on the other half.")
-    ] = False,
-    household: Annotated[
-        bool, typer.Option("--household", help="Who of the residents resembles whom, and strangers.")
-    ] = False,
-    data: Annotated[
-        str | None, typer.Option("--data", metavar="NAME", help="The set's name (default: the folder's).")
-    ] = None,
-    cohort: Annotated[Path | None, typer.Option("--cohort", metavar="FILE", help=_ABOUT_THE_COHORT)] = None,
-    residents: Annotated[
-        int, typer.Option("--gallery-size", min=1, max=100_000, help="Residents of the door --check has.")
-    ] = 10,
-    splits: Annotated[
-        int, typer.Option(min=1, max=10_000, help="How often --check splits the people.")
-    ] = 100,
+    root: Faces = None,
+    out: Out = None,
+    check: Check = False,
+    household: Household = False,
+    data: Data = None,
+    cohort: CohortFile = None,
+    residents: GallerySize = 10,
+    splits: Splits = 100,
     as_json: Json = False,
     profile: Profile = None,
     face: Face = FaceChoice.CENTRE,
@@ -116,10 +130,11 @@ def _calibrate(
     written = write_profile(base, found, people, Origin(data, day, command), out)
     if cohort is not None:
         first = [person.usable[0] for person in people.persons if person.usable]
-        save_cohort(fit_cohort(first, base.model_id, f"{data}, {day.isoformat()}, {command}"), cohort)
+        told = f"{data}, {day.isoformat()}, {command}"
+        save_cohort(fit_cohort(first, base.model_id, reach=found.entries[0].tau, origin=told), cohort)
     if as_json:
-        told = {"model": base.model_id, "profile": str(out), "digest": written.digest}
-        print_json({**told, **calibration_json(found, people)})
+        facts = {"model": base.model_id, "profile": str(out), "digest": written.digest}
+        print_json({**facts, **calibration_json(found, people)})
         return
     typer.echo(calibration_text(found, people))
     typer.echo(f"\nwritten: {out} (nothing uses it yet)")

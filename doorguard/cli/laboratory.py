@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from doorguard.lab.gallery import Rules
     from doorguard.lab.recipe import Recipe
     from doorguard.lab.worker import Sample, Shot
+    from doorguard.vision.profile import ModelProfile
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Root = Annotated[Path, typer.Option("--root", metavar="DIR", help="A folder that holds a folder per person.")]
@@ -58,7 +59,7 @@ class Laboratory:
     """One command's encoder and the way to its encodings."""
 
     session: Session
-    profile: Path | None
+    profile: Path | ModelProfile | None
     face: FaceChoice
     cache: Path | None
     no_cache: bool

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from doorguard import __version__
-from doorguard.cli import calibrate, camera, demo, door, evaluate, log, models, people, photos, safe, settings
+from doorguard.cli import (
+    calibrate,
+    camera,
+    compare,
+    demo,
+    door,
+    evaluate,
+    log,
+    models,
+    people,
+    photos,
+    safe,
+    settings,
+)
 from doorguard.errors import DoorguardError
 
 app = typer.Typer(
@@ -21,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (people, photos, door, log, safe, settings, camera, evaluate, calibrate, models, demo):
+for part in (people, photos, door, log, safe, settings, camera, evaluate, compare, calibrate, models, demo):
     part.register(app)
 
 

@@ -60,6 +60,7 @@ def add(
     ],
 ) -> None:
     """Copy an encoder into this installation, once it has proved to work. The one in use stays in use."""
+    from doorguard.app import encoder_in_use
     from doorguard.app.models import add_model
 
     session = session_of(context)
@@ -67,11 +68,12 @@ def add(
     typer.echo(
         f"{added.model_id} added; {added.input_size} px {added.pixels.dtype} in, {added.dim} numbers out"
     )
-    typer.echo(
-        f"change to it with: doorguard models use {added.encoder_id}"
-        if added.tau
-        else "it has no tau table yet: doorguard calibrate makes one"
-    )
+    if not added.tau:
+        typer.echo("it has no tau table yet: doorguard calibrate makes one")
+    elif encoder_in_use(session.settings, session.places).model_id == added.model_id:
+        typer.echo("it is the one in use: the profile's tau table holds from the daemon's next start")
+    else:
+        typer.echo(f"change to it with: doorguard models use {added.model_id}")
     session.say_where()
 
 

@@ -63,11 +63,19 @@ class Calibration:
 
     @property
     def suspects(self) -> list[tuple[str, str, float]]:
-        """Two names nearer than any of so many strangers is expected: one person, or a wrong label."""
+        """Two names nearer than any of so many strangers is expected: one person, or a wrong label.
+
+        They are also as near as half of the comparisons of one person. The tail is taken two standard errors
+        heavier than fitted, so that nobody is suspected by an unlucky fit; a maximum-likelihood shape has
+        the standard error (1 + shape) / sqrt(n) (Smith 1985).
+        """
         impostors, persons = self.comparisons.impostors, self.comparisons.persons
+        doubt = 2.0 * (1.0 + self.tail.shape) / math.sqrt(self.fitted)
+        heavier = replace(self.tail, shape=self.tail.shape + doubt)
+        likely = min(float(np.median(self.comparisons.scores.genuine)), heavier.limit)
         found = []
         for index, distance in enumerate(impostors.distances.tolist()):
-            if distance > self.tail.limit or self.tail.fmr(distance) * impostors.total >= _UNLIKELY:
+            if distance > likely or heavier.fmr(distance) * impostors.total >= _UNLIKELY:
                 break
             one, two = int(impostors.first[index]), int(impostors.second[index])
             found.append((persons[one].name, persons[two].name, distance))
@@ -98,10 +106,12 @@ def calibrate(persons: Sequence[Person], *, bounds: bool = True) -> Calibration:
             f" {needed} are needed"
         )
     count = round(share * impostors.total)
-    fit = TailFit(impostors.distances[:count], nearest=MEASURED_MIN)
+    try:
+        fit = TailFit(impostors.distances[:count], nearest=MEASURED_MIN)
+    except ValueError as error:
+        raise UsageError("all strangers of this set are equally near: no tail to calibrate by") from error
     tail = fit.fit(np.ones(count), impostors.total)
-    if tail is None:
-        raise UsageError("every two strangers of this set are equally near: there is nothing to calibrate by")
+    assert tail is not None
     entries = _entries(comparisons.scores, tail)
     if bounds:
         entries = _bounded(entries, impostors, fit, count)

@@ -183,7 +183,7 @@ def evaluate_gallery(people: People, rules: Rules) -> GalleryReport:
         people=people,
         rules=rules,
         comparisons=comparisons,
-        accuracy=_accuracy(comparisons),
+        accuracy=balanced_accuracy(comparisons),
         eer=comparisons.scores.eer(),
         points=points,
         every_picture=[None if point.tau is None else whole.scores.fnmr(point.tau) for point in points],
@@ -228,7 +228,7 @@ def _shipped(comparisons: Comparisons, rules: Rules) -> AtTau:
     return at_tau(comparisons, threshold.tau, threshold.kind, (threshold.fmr, threshold.fnmr))
 
 
-def _accuracy(comparisons: Comparisons) -> float:
+def balanced_accuracy(comparisons: Comparisons) -> float:
     """Return the accuracy on as many pairs of strangers as of one person, tau chosen on other pairs."""
     rng = np.random.default_rng(SEED)
     genuine = comparisons.scores.genuine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -45,7 +46,7 @@ def check_place(out: Path) -> None:
         raise UsageError(f"{out} is no name for a profile; give one that ends in {SUFFIX}")
     if out.resolve().parent == MODELS:
         raise UsageError(f"{out} lies among the shipped models, which stay as they are; write it elsewhere")
-    if out.exists():
+    if os.path.lexists(out):
         raise UsageError(f"{out} is there already; give another name or remove it first")
     if not out.parent.is_dir():
         raise UsageError(f"{out.parent} is no folder; make it first")
@@ -69,14 +70,14 @@ def write_profile(
     document["calibration"] = _calibration(found, people, origin)
     encoder = out.parent / base.path.name
     content = verify_digest(base.path, base.sha256)
+    if is_there := encoder.exists():
+        _check_same(encoder, base)
     try:
-        if encoder.exists():
-            _check_same(encoder, base)
-        else:
-            with encoder.open("xb") as stream:
-                stream.write(content)
         with out.open("x", encoding="utf-8") as text:
             text.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        if not is_there:
+            with encoder.open("xb") as stream:
+                stream.write(content)
     except OSError as error:
         raise UsageError(f"cannot write {error.filename or out}: {error.strerror}") from error
     return load_profile(out)

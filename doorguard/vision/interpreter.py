@@ -7,6 +7,7 @@ tflite-runtime 2.14 computes the same numbers more slowly.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -136,6 +137,37 @@ def open_interpreter(model: bytes | Path, runtime: Runtime, threads: int) -> Int
         raise ModelError(f"cannot read the model {error.filename}: {error.strerror}") from error
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"{name} cannot load the model: {_one_line(error)}") from error
+
+
+def count_multiply_adds(model: bytes, runtime: Runtime) -> int:
+    """Return how many multiplications with a weight one run of a TFLite model takes, from its graph.
+
+    Convolutions and fully connected layers are counted, as the papers do; sums, pooling and activations are
+    not. Raises `ModelError` as `open_interpreter`.
+    """
+    _, make = _find_make(runtime)
+    try:
+        with _silent():
+            native = make(model_content=model, num_threads=1)
+            native.allocate_tensors()
+        # The older make and the newer both tell of operators only through this method of their own.
+        operators = native._get_ops_details()
+    except (ValueError, RuntimeError, AttributeError) as error:
+        raise ModelError(f"the model's graph cannot be read: {_one_line(error)}") from error
+    shapes = {each["index"]: [int(size) for size in each["shape"]] for each in native.get_tensor_details()}
+    return sum(_multiply_adds(each, shapes) for each in operators)
+
+
+def _multiply_adds(operator: Mapping[str, Any], shapes: Mapping[int, list[int]]) -> int:
+    """Return the multiply-adds of one operator; weights lie as TFLite lays them (output channels first)."""
+    name = operator["op_name"]
+    if name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"):
+        return 0
+    weights = shapes[operator["inputs"][1]]
+    if name == "TRANSPOSE_CONV":  # each value that goes in is spread by the whole kernel
+        return math.prod(shapes[operator["inputs"][2]]) * math.prod(weights[:3])
+    per_value = weights[1] * weights[2] if name == "DEPTHWISE_CONV_2D" else math.prod(weights[1:])
+    return math.prod(shapes[operator["outputs"][0]]) * per_value
 
 
 def _find_make(runtime: Runtime) -> tuple[str, Any]:

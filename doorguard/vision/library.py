@@ -73,6 +73,7 @@ class Library:
         content = verify_digest(file, given.sha256)
         try:
             self._added.mkdir(parents=True, exist_ok=True)
+            self._added.chmod(0o755)  # the daemon's user reads it, whatever the umask of whoever adds
             staged = Path(tempfile.mkdtemp(prefix=".adding-", dir=self._added))
             try:
                 return self._put(staged, given, profile, content, settings)
@@ -94,9 +95,11 @@ class Library:
         vision = FacePipeline.open(settings, replace(given, path=staged / given.path.name))
         _write(staged / GOLDEN, (json.dumps(golden_json(vision)) + "\n").encode())
         staged.chmod(0o755)
-        place = self._added / given.model_id
-        shutil.rmtree(place, ignore_errors=True)
+        place, aside = self._added / given.model_id, staged.with_suffix(".old")
+        if place.exists():
+            place.rename(aside)
         staged.rename(place)
+        shutil.rmtree(aside, ignore_errors=True)
         return load_profile(place / PROFILE)
 
     def _paths(self) -> Iterator[tuple[Origin, Path]]:

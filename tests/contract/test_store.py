@@ -14,7 +14,7 @@ from doorguard.adapters.simulated.clock import ManualClock
 from doorguard.adapters.simulated.memory import MemoryStore
 from doorguard.adapters.simulated.vision import MODEL_ID, person
 from doorguard.adapters.store import Store
-from doorguard.core.model import EventKind, ResidentId
+from doorguard.core.model import EventKind, ModelId, ResidentId
 from doorguard.daemon.events import EventStamp
 from doorguard.errors import NameTakenError, StoreError, UnknownResidentError
 from doorguard.ports import EventLog, TemplateStore
@@ -109,12 +109,47 @@ def test_remove_forgets_resident_and_templates(store: Both) -> None:
         store.find("Ada")
 
 
+OTHER = ModelId("other@0123456789ab")
+
+
+def test_keep_crops_come_back_in_order_and_go_with_the_resident(store: Both) -> None:
+    made = store.add_resident("Ada", None, [(MODEL_ID, person(1))])
+    bob = store.add_resident("Bob", None, [(MODEL_ID, person(2))])
+    assert store.keep_crops(made.resident_id, MODEL_ID, [b"one", b"two"]).crops == 2
+    store.keep_crops(bob.resident_id, OTHER, [b"three"])
+    assert list(store.crops(made.resident_id)) == [(MODEL_ID, b"one"), (MODEL_ID, b"two")]
+    assert store.find("Ada").as_json()["crops"] == 2
+    store.remove(made.resident_id)
+    assert list(store.crops(made.resident_id)) == []
+    assert list(store.crops(bob.resident_id)) == [(OTHER, b"three")]
+
+
+def test_model_in_use_is_that_of_the_first_template_until_another_is_named(store: Both) -> None:
+    assert store.model_in_use() is None
+    ada = store.add_resident("Ada", None, [(MODEL_ID, person(1))])
+    store.add_resident("Bob", None, [(OTHER, person(2))])
+    assert store.model_in_use() == MODEL_ID
+    store.use_model(OTHER, [(ada.resident_id, person(3))])
+    assert store.model_in_use() == OTHER
+    assert [each.model_id for each in store.templates()] == [MODEL_ID, OTHER, OTHER]
+    assert store.find("Ada").templates == 2
+
+
+def test_use_model_with_a_template_of_nobody_changes_nothing(store: Both) -> None:
+    ada = store.add_resident("Ada", None, [(MODEL_ID, person(1))])
+    with pytest.raises(UnknownResidentError):
+        store.use_model(OTHER, [(ada.resident_id, person(3)), (NOBODY, person(3))])
+    assert store.model_in_use() == MODEL_ID
+    assert len(store.templates()) == 1
+
+
 def test_every_change_of_nobody_is_refused(store: Both) -> None:
     for change in (
         lambda: store.rename(NOBODY, "Ada"),
         lambda: store.set_enabled(NOBODY, True),
         lambda: store.add_templates(NOBODY, [(MODEL_ID, person(1))]),
         lambda: store.remove(NOBODY),
+        lambda: store.keep_crops(NOBODY, MODEL_ID, [b"one"]),
     ):
         with pytest.raises(UnknownResidentError):
             change()

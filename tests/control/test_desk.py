@@ -331,3 +331,35 @@ def test_desk_asked_for_any_verb_knows_those_that_need_no_daemon(office: Office,
     else:
         with pytest.raises((UnknownResidentError, ModelMismatchError)):
             office.desk.handle(request)
+
+
+# --- pictures and models --------------------------------------------------------------------------
+
+
+def test_desk_keeping_a_picture_where_the_settings_say_so(clock: ManualClock) -> None:
+    office = Office(MemoryStore(clock), keep_crops=True)
+    made = office.enroll("Ada", 0.0)
+    crop = base64.b64encode(b"a packed picture").decode()
+    assert office.ask("keep_crop", name=made["id"], model_id=MODEL, crop=crop)["crops"] == 1
+    assert office.store.crops(ResidentId(made["id"])) == [(MODEL, b"a packed picture")]
+
+
+def test_desk_keeping_a_picture_is_refused_where_none_is_kept(office: Office) -> None:
+    office.enroll("Ada", 0.0)
+    with pytest.raises(ControlError, match=r"enrollment\.keep_crop"):
+        office.ask("keep_crop", name="Ada", model_id=MODEL, crop=wire(at(0.0)))
+    assert office.store.find("Ada").crops == 0
+
+
+def test_desk_keeping_a_picture_of_another_models_alignment_is_refused(clock: ManualClock) -> None:
+    office = Office(MemoryStore(clock), keep_crops=True)
+    office.enroll("Ada", 0.0)
+    with pytest.raises(ModelMismatchError, match="restart the daemon"):
+        office.ask("keep_crop", name="Ada", model_id="other@1", crop=wire(at(0.0)))
+
+
+def test_desk_enrolling_encodings_of_another_length_is_refused(office: Office) -> None:
+    wide = np.zeros(512, np.float32)
+    wide[0] = 1.0
+    with pytest.raises(UsageError, match="wrong_length"):
+        office.ask("enroll", name="Ada", model_id=MODEL, encodings=[wire(wide)])

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from doorguard.control import protocol
 from doorguard.control.protocol import MAX_LINE_BYTES, Channel
 from doorguard.control.verbs import (
+    CROP_BYTES_MAX,
     MAX_NUMBERS,
     VERBS,
+    CropArgs,
     EnrollArgs,
     ListArgs,
     check_request,
@@ -174,3 +176,31 @@ def test_any_arguments_are_validated_or_refused_with_words(
         assert len(str(error)) < 1000
         return
     json.dumps(checked.model_dump(), allow_nan=False)
+
+
+@pytest.mark.parametrize("dim", [64, 512, 2048])
+def test_enroll_of_encodings_of_any_dimension_fits_up_to_so_many_numbers(dim: int) -> None:
+    code = base64.b64encode(bytes(4 * dim)).decode()
+    most = {**ENROLL, "encodings": [code] * (MAX_NUMBERS // dim)}
+    assert len(protocol.encode_request("enroll", most)) <= MAX_LINE_BYTES
+    check_request("enroll", most, Channel.CONTROL)
+    with pytest.raises(UsageError, match="the most in one request"):
+        check_request("enroll", {**most, "encodings": [*most["encodings"], code]}, Channel.CONTROL)
+
+
+def test_keep_crop_of_the_largest_picture_fits_one_line() -> None:
+    args = {
+        "name": "x" * 200,
+        "model_id": "m" * 200,
+        "crop": base64.b64encode(bytes(CROP_BYTES_MAX)).decode(),
+    }
+    assert len(protocol.encode_request("keep_crop", args)) <= MAX_LINE_BYTES
+    checked = check_request("keep_crop", args, Channel.CONTROL)
+    assert isinstance(checked, CropArgs)
+    assert checked.raw_crop() == bytes(CROP_BYTES_MAX)
+
+
+@pytest.mark.parametrize("crop", ["", "not Base64!", base64.b64encode(bytes(CROP_BYTES_MAX + 1)).decode(), 7])
+def test_keep_crop_of_something_else_is_refused(crop: object) -> None:
+    with pytest.raises(UsageError, match=r"^keep_crop: crop"):
+        check_request("keep_crop", {"name": "Ada", "model_id": "m@1", "crop": crop}, Channel.CONTROL)

@@ -167,3 +167,27 @@ def test_gallery_copies_its_templates() -> None:
     gallery = _gallery((ANN, encoding))
     encoding[:] = _axis(1)
     assert gallery.compare(_axis(0)).distance_sq == 0.0
+
+
+def test_build_templates_of_another_model_beside_own_ones_only_wait() -> None:
+    other = ModelId("other@0123456789ab")
+    gallery, faults = Gallery.build(
+        [
+            _template(1, ANN, _axis(0)),
+            _template(2, ANN, _axis(1)[:64], other),
+            _template(3, BEN, _axis(2), other),
+        ],
+        SPACE,
+    )
+    assert faults == (TemplateFault(BEN, 3, "other_model"),)
+    assert (gallery.residents, gallery.templates) == ((ANN,), 1)
+
+
+def test_build_another_models_dimension_holds() -> None:
+    wide = np.zeros(512, dtype=np.float32)
+    wide[500] = 1.0
+    gallery, faults = Gallery.build([_template(1, ANN, wide)], Space(MODEL, 512))
+    assert not faults
+    assert gallery.compare(wide).distance_sq == 0.0
+    with pytest.raises(ValueError, match="wrong_length"):
+        gallery.compare(_axis(0))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from standins.house import House
 
 from doorguard.adapters.simulated.vision import GOOD, SimulatedFace, person
 from doorguard.config import Settings
-from doorguard.core.model import Box, EventKind, QualityFault
+from doorguard.core.model import Box, EventKind, Image, QualityFault
 from doorguard.errors import LookalikeError, NameTakenError, UnknownResidentError, UsageError
+from doorguard.vision.crops import unpack_crop
 
 POSES = [(0.0, 0.0), (12.0, 0.0), (-12.0, 0.0), (0.0, 10.0), (0.0, -10.0)]
 
@@ -203,3 +205,41 @@ def test_live_check_in_a_house_without_tau_says_so() -> None:
     house.stand(SimulatedFace(person(1)))
     house.feed(15)
     assert house.ask("live_poll", session=session)["result"]["tau"] is None  # type: ignore[index]
+
+
+def _crop(number: int) -> Image:
+    return np.full((112, 112, 3), number, dtype=np.uint8)
+
+
+def _keeping(keep_crop: bool) -> House:
+    house = House(Settings.model_validate({"enrollment": {"keep_crop": keep_crop}}))
+    house.guard.reload()
+    return house
+
+
+def _stand(house: House, number: int, yaw: float, pitch: float, shade: int) -> None:
+    quality = replace(GOOD, yaw_deg=yaw, pitch_deg=pitch)
+    house.stand(SimulatedFace(person(number), quality=quality, crop=_crop(shade)))
+    house.feed(3)
+
+
+def test_live_enroll_keeps_the_pictures_of_the_templates_and_of_nobody_before() -> None:
+    house = _keeping(True)
+    house.ask("live_start", kind="enroll", name="Ada")
+    _stand(house, 2, 0.0, 0.0, 99)
+    for shade, (yaw, pitch) in enumerate(POSES):
+        _stand(house, 1, yaw, pitch, shade)
+    ada = house.store.find("Ada")
+    assert (ada.templates, ada.crops) == (5, 5)
+    kept = [unpack_crop(packed) for _, packed in house.store.crops(ada.resident_id)]
+    assert [int(crop[0, 0, 0]) for crop in kept] == [0, 1, 2, 3, 4]
+    assert {model_id for model_id, _ in house.store.crops(ada.resident_id)} == {house.vision.model_id}
+
+
+def test_live_enroll_keeps_no_picture_unless_the_settings_say_so() -> None:
+    house = _keeping(False)
+    house.ask("live_start", kind="enroll", name="Ada")
+    for shade, (yaw, pitch) in enumerate(POSES):
+        _stand(house, 1, yaw, pitch, shade)
+    ada = house.store.find("Ada")
+    assert (ada.templates, ada.crops) == (5, 0)

@@ -48,6 +48,7 @@ class SimulatedFace:
     box: Box = DOORSTEP
     quality: Quality = GOOD
     faults: tuple[QualityFault, ...] = ()
+    crop: Image | None = field(default=None, repr=False)
 
 
 class SimulatedVision:
@@ -85,7 +86,7 @@ class SimulatedVision:
         face = next(face for face in self.faces if face.box == detection.box)
         encoding = None if face.faults else face.encoding
         stages = {"detect": 1.0, "encode": 2.0}
-        return Observation(detection, None, face.quality, face.faults, encoding, None, stages)
+        return Observation(detection, None, face.quality, face.faults, encoding, face.crop, stages)
 
     def explain(self, observation: Observation) -> Sequence[str]:
         """Name the faults."""

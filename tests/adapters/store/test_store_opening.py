@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from doorguard.adapters.keys import CREDENTIAL, FileKeys
-from doorguard.adapters.store import Store, schema
-from doorguard.core.model import Event, ResidentId
+from doorguard.adapters.store import Store, model_named_by, schema
+from doorguard.core.model import Encoding, Event, ModelId, ResidentId
 from doorguard.errors import (
     NotAllowedError,
     StoreBusyError,
@@ -29,6 +29,7 @@ from doorguard.errors import (
 
 Enroll = Callable[..., ResidentId]
 Tell = Callable[..., Event]
+Face = Callable[[int], Encoding]
 
 
 def test_open_first_time_makes_private_files(home: Any) -> None:
@@ -278,6 +279,40 @@ def test_migration_that_fails_leaves_the_old_store(old: Any, monkeypatch: pytest
     monkeypatch.setattr(schema, "MIGRATIONS", released)
     with old.open() as store:
         assert len(store.templates()) == 1
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_migration_names_the_encoder_that_most_residents_were_enrolled_with(
+    home: Any, face: Face, monkeypatch: pytest.MonkeyPatch, enabled: bool
+) -> None:
+    released = schema.MIGRATIONS
+    with home.open() as store:
+        for number in range(3):
+            model = ModelId("first@0" if number else "second@0")
+            made = store.add_resident(f"R{number}", None, [(model, face(number))])
+            store.set_enabled(made.resident_id, enabled or not number)
+    for table in ("crops", "encoder"):
+        home.sql(f"DROP TABLE {table}")
+    home.sql("PRAGMA user_version = 1")
+    expected = "first@0" if enabled else "second@0"
+    assert model_named_by(home.path) == expected
+    with home.open() as store:
+        assert store.schema_version == len(released)
+        assert store.model_in_use() == model_named_by(home.path) == expected
+
+
+def test_model_named_by_no_store_an_empty_file_or_one_without_residents_is_none(home: Any) -> None:
+    assert model_named_by(home.path) is None
+    home.state.mkdir(mode=0o700)
+    home.path.touch()
+    assert model_named_by(home.path) is None
+    with home.open():
+        assert model_named_by(home.path) is None
+
+
+def test_model_named_by_a_store_without_its_key_is_still_known(made: Any) -> None:
+    made.keys.file.unlink()
+    assert model_named_by(made.path) is not None
 
 
 KILLED = """

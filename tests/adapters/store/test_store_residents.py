@@ -293,3 +293,44 @@ def test_remove_cut_off_by_a_crash_is_finished_at_the_next_opening(
     assert crashed.files_with(b"Unforgettable") != []
     with crashed.open():
         assert crashed.files_with(b"Unforgettable", b"unforgettable") == []
+
+
+# --- kept pictures --------------------------------------------------------------------------------
+
+PICTURE = b"RIFF-a-picture-of-Ann's-face" * 40
+
+
+def test_keep_crops_writes_no_plain_picture_and_remove_leaves_no_sealed_one(
+    home: Any, enroll: Enroll
+) -> None:
+    with home.open() as store:
+        ann, bob = enroll(store, "Ann"), enroll(store, "Bob", 2)
+        store.keep_crops(ann, MODEL, [PICTURE])
+        store.keep_crops(bob, MODEL, [b"another"])
+        assert home.files_with(PICTURE[:28]) == []
+        ((sealed,),) = home.sql("SELECT sealed FROM crops WHERE resident_id = ?", ann)
+        assert isinstance(sealed, bytes)
+        store.remove(ann)
+        assert home.files_with(sealed[:32], sealed[-32:], sealed[500:532]) == []
+        assert store.crops(bob) == [(MODEL, b"another")]
+
+
+@pytest.mark.parametrize("change", ["resident_id = 'RESIDENT'", "model_id = 'other@1'", "sealed = x'00'"])
+def test_a_picture_moved_to_another_resident_or_model_or_damaged_does_not_open(
+    home: Any, enroll: Enroll, change: str
+) -> None:
+    with home.open() as store:
+        ann, bob = enroll(store, "Ann"), enroll(store, "Bob", 2)
+        store.keep_crops(ann, MODEL, [PICTURE])
+    home.sql(f"UPDATE crops SET {change.replace('RESIDENT', bob)}")
+    with home.open() as store:
+        assert (store.crops(ann), store.crops(bob)) == ([], [])
+
+
+def test_a_sealed_picture_does_not_open_as_a_template(home: Any, enroll: Enroll) -> None:
+    with home.open() as store:
+        ann = enroll(store, "Ann")
+        store.keep_crops(ann, MODEL, [bytes(512)])
+    home.sql("UPDATE templates SET (nonce, sealed) = (SELECT nonce, sealed FROM crops)")
+    with home.open() as store:
+        assert [reason for _, _, reason in store.unusable()] == ["not_authentic"]
