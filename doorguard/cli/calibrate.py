@@ -137,7 +137,9 @@ def _calibrate(
         print_json({**facts, **calibration_json(found, people)})
         return
     typer.echo(calibration_text(found, people))
-    typer.echo(f"\nwritten: {out} (nothing uses it yet)")
+    typer.echo(
+        f"\nwritten: {out}; to put it in force: doorguard models add {written.path} --profile {out}",
+    )
 
 
 def _check(lab: Laboratory, root: Path, size: tuple[int, int], as_json: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,11 @@ from doorguard.cli.laboratory import (
     Root,
 )
 from doorguard.cli.session import session_of
+
+if TYPE_CHECKING:
+    from doorguard.lab.compare import Entrant
+    from doorguard.lab.pairs import PairList
+    from doorguard.lab.people import Folder
 
 
 def register(app: typer.Typer) -> None:
@@ -49,11 +54,9 @@ def compare(
     """Encoders on the same pictures: accuracy, FNMR, size, multiply-adds, time, memory, |ΔD|."""
     from doorguard.app.models import named_encoder
     from doorguard.cli.show import print_json
-    from doorguard.lab.compare import Entrant, compare_models, compare_text
-    from doorguard.lab.cost import cost_apart
-    from doorguard.lab.pairs import evaluate_pairs, read_pairs
-    from doorguard.lab.people import group_people, read_folder
-    from doorguard.lab.worker import Shot
+    from doorguard.lab.compare import compare_models, compare_text
+    from doorguard.lab.pairs import read_pairs
+    from doorguard.lab.people import read_folder
 
     session = session_of(context)
     folder = read_folder(root)
@@ -62,24 +65,34 @@ def compare(
     for name in models:
         profile = named_encoder(session.places, name)
         lab = Laboratory(session, profile, face, cache, no_cache, processes)
-        samples = lab.encode([Shot(path) for path in folder.paths], profile.encoder_id)
-        judged = None
-        if listed is not None:
-            chosen = lab.encode([Shot(path) for path in listed.paths], "pairs")
-            judged = evaluate_pairs(listed, chosen, (profile.model_id, profile.digest), mirror=mirror)
-        entrants.append(
-            Entrant(
-                profile.model_id,
-                profile.dim,
-                profile.input_size,
-                profile.pixels.dtype,
-                cost_apart(lab.recipe),
-                group_people(folder, samples, mirror=mirror),
-                judged,
-            )
-        )
+        entrants.append(_entrant(lab, folder, listed, mirror=mirror))
     results = compare_models(entrants)
     if as_json:
         print_json({"root": str(root), "models": [result.as_json() for result in results]})
     else:
         typer.echo(compare_text(results))
+
+
+def _entrant(lab: Laboratory, folder: Folder, listed: PairList | None, *, mirror: bool) -> Entrant:
+    """Let one encoder see everything, and measure what it costs."""
+    from doorguard.lab.compare import Entrant
+    from doorguard.lab.cost import cost_apart
+    from doorguard.lab.pairs import evaluate_pairs
+    from doorguard.lab.people import group_people
+    from doorguard.lab.worker import Shot
+
+    profile = lab.recipe.profile
+    samples = lab.encode([Shot(path) for path in folder.paths], profile.encoder_id)
+    judged = None
+    if listed is not None:
+        chosen = lab.encode([Shot(path) for path in listed.paths], "pairs")
+        judged = evaluate_pairs(listed, chosen, (profile.model_id, profile.digest), mirror=mirror)
+    return Entrant(
+        profile.model_id,
+        profile.dim,
+        profile.input_size,
+        profile.pixels.dtype,
+        cost_apart(lab.recipe),
+        group_people(folder, samples, mirror=mirror),
+        judged,
+    )

@@ -28,6 +28,7 @@ from doorguard.core.metrics import pairwise_distances
 from doorguard.core.model import Encoding, ModelId
 from doorguard.errors import ModelError, UsageError
 from doorguard.lab.report import SEED
+from doorguard.vision.profile import MODELS
 
 RANK = 32
 PEOPLE_MIN = 10 * RANK
@@ -121,8 +122,12 @@ def share_within(people: NDArray[Any], strangers: NDArray[Any], reach: float) ->
 
 
 def cohort_file(encoder: Path) -> Path:
-    """Return where the distribution of an encoder lies: beside it, under its name."""
-    return encoder.with_suffix(".cohort.json")
+    """Return where the distribution of an encoder lies: beside it, else under its name in the release.
+
+    A shipped encoder with a table of one's own is added to the installation without its distribution.
+    """
+    beside = encoder.with_suffix(".cohort.json")
+    return beside if beside.exists() else MODELS / beside.name
 
 
 def save_cohort(cohort: Cohort, path: Path) -> None:

@@ -12,7 +12,7 @@ from doorguard.core.metrics import own_pairs
 from doorguard.core.model import ModelId
 from doorguard.errors import ModelError, UsageError
 from doorguard.lab.cohort import PEOPLE_MIN, Cohort, cohort_file, fit_cohort, load_cohort, save_cohort
-from doorguard.vision.profile import shipped_profile
+from doorguard.vision.profile import MODELS, shipped_profile
 
 MODEL = ModelId("m@1")
 REACH = 1.5
@@ -120,6 +120,13 @@ def test_file_that_cannot_be_read_or_is_too_large_is_refused(tmp_path: Path) -> 
     (tmp_path / "large.json").write_bytes(b" " * (9 * 1024 * 1024))
     with pytest.raises(ModelError, match="too large"):
         load_cohort(tmp_path / "large.json", MODEL)
+
+
+def test_cohort_beside_the_encoder_goes_before_the_releases(tmp_path: Path) -> None:
+    encoder = tmp_path / "facenet.tflite"
+    assert cohort_file(encoder) == MODELS / "facenet.cohort.json"
+    (tmp_path / "facenet.cohort.json").touch()
+    assert cohort_file(encoder) == tmp_path / "facenet.cohort.json"
 
 
 def test_shipped_cohort_is_the_shipped_encoders() -> None:

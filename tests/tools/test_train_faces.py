@@ -130,3 +130,38 @@ def test_teacher_is_read_from_the_command_line() -> None:
         parse_teacher("a.onnx,colour=BGR")
     with pytest.raises(ValueError, match="RGB or BGR"):
         parse_teacher("a.onnx,order=GBR")
+
+
+def field(number: int, value: int | str | bytes) -> bytes:
+    """One field of a protocol buffer: a small whole number, or text, or another message."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    content = value.encode() if isinstance(value, str) else value
+    size = (
+        bytes([len(content)]) if len(content) < 128 else bytes([len(content) & 127 | 128, len(content) >> 7])
+    )
+    return bytes([number << 3 | 2]) + size + content
+
+
+def onnx_of_channel_means() -> bytes:
+    """An ONNX file from 1 × 3 × 112 × 112 to the mean of each channel (field numbers of onnx.proto)."""
+
+    def tensor(name: str, *sizes: int) -> bytes:
+        shape = b"".join(field(1, field(1, size)) for size in sizes)
+        return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
+
+    node = field(1, "x") + field(2, "y") + field(3, "mean") + field(4, "GlobalAveragePool")
+    graph = field(1, node) + field(2, "g") + field(11, tensor("x", 1, 3, 112, 112))
+    graph += field(12, tensor("y", 1, 3, 1, 1))
+    return field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
+
+
+@pytest.mark.parametrize(("order", "wanted"), [("RGB", (1.0, 0.2, 0.0)), ("BGR", (0.0, 0.2, 1.0))])
+def test_onnx_teacher_sees_scaled_pixels_in_its_own_colour_order(
+    order: str, wanted: tuple[float, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "means.onnx").write_bytes(onnx_of_channel_means())
+    teacher = Teacher(tmp_path / "means.onnx", order=order, mean=0.0, scale=255.0)
+    found = references([teacher], flat(255, 51, 0)[None])[0]
+    np.testing.assert_allclose(found[:3], np.array(wanted) / np.linalg.norm(wanted), atol=1e-4)
+    assert not found[3:].any()

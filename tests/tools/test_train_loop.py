@@ -26,7 +26,6 @@ from train.objectives import (  # noqa: E402
     Objective,
     Triplets,
     shuffled,
-    towards_person,
 )
 
 SMALL = Shape(
@@ -106,9 +105,9 @@ def with_references(count: int) -> Faces:
 
 def test_distillation_moves_towards_the_references(tmp_path: Path) -> None:
     known = with_references(24)
-    little(tmp_path, Distillation(known, DistillationRules(batch=12)), known, 40, every_steps=10).run(
-        nothing, "score"
-    )
+    # Random references resemble nobody: what lookalikes they have is noise, so it weighs little here.
+    objective = Distillation(known, DistillationRules(batch=12, neighbourhood=0.15))
+    little(tmp_path, objective, known, 40, every_steps=10).run(nothing, "score")
     curve = lines(tmp_path)
     assert curve[0]["train_cosine"] < 0.4
     assert curve[3]["train_cosine"] > curve[0]["train_cosine"] + 0.2
@@ -206,16 +205,6 @@ def test_shuffled_rows_come_once_each_and_a_set_too_small_is_refused() -> None:
     assert sorted(np.concatenate([next(batches), next(batches)]).tolist()) == list(range(10))
     with pytest.raises(ValueError, match="do not fill a batch"):
         next(shuffled(3, 5, np.random.default_rng(0)))
-
-
-def test_targets_move_towards_surely_the_same_person_only() -> None:
-    angles = torch.tensor([0.0, 0.5, 0.55, 3.0])
-    references = torch.stack((angles.cos(), angles.sin()), dim=1)
-    targets = towards_person(references, DistillationRules(towards_person=1.0))
-    turned = torch.atan2(targets[:, 1], targets[:, 0])
-    assert float(turned[0]) == pytest.approx((0 + 0.525) / 2, abs=1e-3)
-    assert float(turned[3]) == pytest.approx(3.0, abs=1e-5)
-    assert torch.equal(towards_person(references, DistillationRules(towards_person=0)), references)
 
 
 def test_faces_that_lack_what_an_objective_needs_are_refused() -> None:

@@ -71,6 +71,7 @@ def teach(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         threads=arguments.threads,
         fused=arguments.fused,
+        every_s=60 * arguments.every,
     )
     trainer = Trainer(network, _objective(arguments, faces), faces, plan, arguments.out)
     print(json.dumps(trainer.run(figures, score(figures(network))), indent=1))
@@ -86,7 +87,8 @@ def score(figures: Figures) -> str:
 
 def _objective(arguments: argparse.Namespace, faces: Faces) -> Objective:
     if arguments.command == "distill":
-        return Distillation(faces, DistillationRules(batch=arguments.batch))
+        rules = DistillationRules(arguments.batch, arguments.neighbourhood, arguments.temperature)
+        return Distillation(faces, rules)
     if arguments.command == "triplet":
         people = arguments.batch // arguments.pictures
         return Triplets(faces, people=people, pictures=arguments.pictures, alpha=arguments.alpha)
@@ -109,6 +111,11 @@ def parser() -> argparse.ArgumentParser:
     )
     one.set_defaults(run=refer)
     one = _training(commands, "distill", "follow stored reference encodings")
+    rules = DistillationRules()
+    one.add_argument("--neighbourhood", type=float, default=rules.neighbourhood, help="weight of lookalikes")
+    one.add_argument(
+        "--temperature", type=float, default=rules.temperature, help="the lower, the closer ones"
+    )
     one = _training(commands, "triplet", "FaceNet's loss, semi-hard triplets; faces with persons")
     one.add_argument("--pictures", type=int, default=4, help="of each person in a batch (%(default)s)")
     one.add_argument("--alpha", type=float, default=0.2, help="margin of D (%(default)s)")
@@ -129,6 +136,7 @@ def _training(
     one.add_argument("--minutes", type=float, default=75.0, help="of training, over all resumptions")
     one.add_argument("--batch", type=int, default=64, help="pictures of a step")
     one.add_argument("--rate", type=float, default=3e-4, help="peak learning rate")
+    one.add_argument("--every", type=float, default=5.0, help="minutes between validations")
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--threads", type=int, default=0, help="of the CPU; 0 is PyTorch's choice")
     one.add_argument("--device", default="", help="cpu, cuda; the GPU when there is one")
