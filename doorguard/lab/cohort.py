@@ -5,11 +5,8 @@ strangers would answer that, but those at hand belong to people in research sets
 is not ours to pass on. So only the shape of the whole cloud is kept: a mean and a covariance of low rank,
 fitted to hundreds of people at least. What is drawn from it is *synthetic* and says so.
 
-On lfw-dev, fitted to one half of the people, the draws tell which of the other half attract strangers as well
-as real strangers do: the share of strangers within tau at FMR 1e-2 correlates 0.75 with the true share, that
-found with real faces of the first half 0.72, and those it warns of are truly resembled 2.2 times as often.
-Far out the draws have too few near pairs (3e-5 at tau for FMR 1e-4), so nothing is concluded from them about
-tau itself.
+The draws follow the bulk of the cloud, which is what tells whom strangers resemble. Far out they have too few
+near pairs, so nothing is concluded from them about tau itself.
 """
 
 from __future__ import annotations
