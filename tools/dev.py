@@ -32,6 +32,8 @@ PYTHON_MIN = (3, 11)
 OLDEST_PYTHON = (3, 11)
 TARGETS = {(3, 11): 36, (3, 13): 41}
 """Python and glibc 2.x of 64-bit Pi OS Bookworm and Trixie."""
+NOT_FOR_THE_PI = {"build", "train"}
+"""Extras of gigabytes for the machine that makes encoders; a door needs none of them."""
 CORE_MIN = 100
 REST_MIN = 90
 """Lowest line and branch coverage in percent, of `core/` and of every other package."""
@@ -202,7 +204,7 @@ def resolve() -> None:
     env.need({"dev"})
     project = _project()
     for python, glibc in TARGETS.items():
-        for extra in ["", *project["optional-dependencies"]]:
+        for extra in ["", *(each for each in project["optional-dependencies"] if each not in NOT_FOR_THE_PI)]:
             if extra == "tflite-runtime" and python != OLDEST_PYTHON:
                 say(f"aarch64, Python 3.{python[1]}, [{extra}]: left out, 2.14, its last, ends at 3.11")
                 continue
