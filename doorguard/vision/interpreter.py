@@ -129,10 +129,8 @@ def open_interpreter(model: bytes | Path, runtime: Runtime, threads: int) -> Int
     name, make = _find_make(runtime)
     try:
         content = model if isinstance(model, bytes) else model.read_bytes()
-        if content[4:8] != _FILE_IDENTIFIER:
-            raise ValueError("it is no TFLite file")
         with _silent():
-            return _TfliteInterpreter(make(model_content=content, num_threads=threads), name)
+            return _TfliteInterpreter(_load(make, content, threads), name)
     except OSError as error:
         raise ModelError(f"cannot read the model {error.filename}: {error.strerror}") from error
     except (ValueError, RuntimeError) as error:
@@ -148,7 +146,7 @@ def count_multiply_adds(model: bytes, runtime: Runtime) -> int:
     _, make = _find_make(runtime)
     try:
         with _silent():
-            native = make(model_content=model, num_threads=1)
+            native = _load(make, model, 1)
             native.allocate_tensors()
         # The older make and the newer both tell of operators only through this method of their own.
         operators = native._get_ops_details()
@@ -156,6 +154,13 @@ def count_multiply_adds(model: bytes, runtime: Runtime) -> int:
         raise ModelError(f"the model's graph cannot be read: {_one_line(error)}") from error
     shapes = {each["index"]: [int(size) for size in each["shape"]] for each in native.get_tensor_details()}
     return sum(_multiply_adds(each, shapes) for each in operators)
+
+
+def _load(make: Any, content: bytes, threads: int) -> Any:
+    """Hand a file to the interpreter; what is no TFLite file at all could crash the older make."""
+    if content[4:8] != _FILE_IDENTIFIER:
+        raise ValueError("it is no TFLite file")
+    return make(model_content=content, num_threads=threads)
 
 
 def _multiply_adds(operator: Mapping[str, Any], shapes: Mapping[int, list[int]]) -> int:
